@@ -1,0 +1,1 @@
+//! Locks on directories that die with their process.

@@ -1,0 +1,1 @@
+//! Everything that talks into a guest.

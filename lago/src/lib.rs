@@ -1,0 +1,19 @@
+//! Several virtual machines, their networks and their disks on one host, from one init file, in one directory:
+//! the prefix.
+
+mod error;
+
+pub mod config;
+pub mod constants;
+pub mod dirlock;
+pub mod guest;
+pub mod host;
+pub mod paths;
+pub mod prefix;
+pub mod spec;
+pub mod sysprep;
+pub mod templates;
+pub mod utils;
+pub mod virt;
+
+pub use error::{Error, Result};

@@ -1,0 +1,1 @@
+//! One environment and the directory that holds it.

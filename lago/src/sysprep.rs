@@ -1,0 +1,1 @@
+//! What makes a guest out of a template: its identity.

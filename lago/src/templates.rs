@@ -1,0 +1,1 @@
+//! Template repositories, the template store, providers.
