@@ -4,7 +4,11 @@
 /// What any operation of this crate fails with.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {}
+pub enum Error {
+    /// A host.
+    #[error(transparent)]
+    Host(#[from] crate::host::HostError),
+}
 
 /// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
