@@ -20,15 +20,20 @@
 //! # Ok::<(), lago::host::HostError>(())
 //! ```
 
+mod acceleration;
 mod capabilities_cache;
+mod census;
 mod connect;
+mod doctor;
 mod error;
 mod init_process;
+mod kvm;
 mod libvirt;
 mod log;
 mod namespaces;
 mod private;
 mod search_path;
+mod strays;
 mod time;
 
 use std::io;
@@ -37,10 +42,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAcceleration, probe};
+pub use doctor::{Check, Status, doctor};
 pub use error::HostError;
 use libvirt::Question;
 pub use private::HOST_VARIABLE;
 use private::PrivateHost;
+pub use strays::{Stray, StrayReason, strays};
 
 /// The longest that libvirt at a URI may take to answer. A remote one is behind ssh, and may start on demand.
 const URI_ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -64,6 +72,11 @@ impl Host {
     /// The host of a libvirt that runs already, such as `qemu:///system`. Nothing happens yet.
     pub fn uri(uri: impl Into<String>) -> Self {
         Self(Kind::Uri(uri.into()))
+    }
+
+    /// Whether the host is the prefix's alone.
+    pub fn is_private(&self) -> bool {
+        matches!(self.0, Kind::Private(_))
     }
 
     /// Brings the host up, unless it is up, and returns when its libvirt answers.
