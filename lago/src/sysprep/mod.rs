@@ -1,0 +1,1 @@
+//! Disks that give a VM its identity.
