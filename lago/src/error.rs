@@ -25,6 +25,9 @@ pub enum Error {
     /// A directory that is not the prefix or workdir that it should be.
     #[error(transparent)]
     Workdir(#[from] crate::workdir::WorkdirError),
+    /// The identity of a VM.
+    #[error(transparent)]
+    Sysprep(#[from] crate::sysprep::SysprepError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {
