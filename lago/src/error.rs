@@ -28,6 +28,9 @@ pub enum Error {
     /// The identity of a VM.
     #[error(transparent)]
     Sysprep(#[from] crate::sysprep::SysprepError),
+    /// A template.
+    #[error(transparent)]
+    Template(#[from] crate::templates::TemplateError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {
