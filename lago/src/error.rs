@@ -4,7 +4,11 @@
 /// What any operation of this crate fails with.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {}
+pub enum Error {
+    /// The init file cannot be used, or leaves nothing to plan.
+    #[error(transparent)]
+    Spec(#[from] crate::spec::SpecError),
+}
 
 /// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
