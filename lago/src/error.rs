@@ -41,6 +41,9 @@ impl<E: Into<Error>> From<Failures<E>> for Error {
         }
         Self::Several(Box::new(Failures { first, others: failures.others }))
     }
+    /// The init file cannot be used, or leaves nothing to plan.
+    #[error(transparent)]
+    Spec(#[from] crate::spec::SpecError),
 }
 
 /// A result with [`Error`].
