@@ -1,2 +1,42 @@
 //! Tasks of this repository: `cargo xtask --help`.
-fn main() {}
+
+mod checks;
+mod command;
+mod demo;
+mod doc;
+mod prepare;
+mod setup;
+mod steps;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of this repository. Each installs and builds what it needs first.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install the packages that are missing, through apt or dnf; asks for root only for that
+    Setup(setup::Args),
+    /// Bring up the demo suite: two VMs, three stages, a JUnit report
+    Demo,
+    /// Check the formatting, the lints, the documentation and the packages, and run every test
+    Test(test::Args),
+    /// Build the documentation, with warnings denied
+    Doc,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Setup(args) => setup::run(&args),
+        Task::Demo => demo::run(),
+        Task::Test(args) => test::run(&args),
+        Task::Doc => doc::run(),
+    }
+}
