@@ -31,6 +31,9 @@ pub enum Error {
     /// A template.
     #[error(transparent)]
     Template(#[from] crate::templates::TemplateError),
+    /// The init file cannot be used, or leaves nothing to plan.
+    #[error(transparent)]
+    Spec(#[from] crate::spec::SpecError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {
@@ -41,9 +44,6 @@ impl<E: Into<Error>> From<Failures<E>> for Error {
         }
         Self::Several(Box::new(Failures { first, others: failures.others }))
     }
-    /// The init file cannot be used, or leaves nothing to plan.
-    #[error(transparent)]
-    Spec(#[from] crate::spec::SpecError),
 }
 
 /// A result with [`Error`].
