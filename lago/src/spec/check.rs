@@ -8,8 +8,8 @@ use ipnet::Ipv4Net;
 
 use super::InitFile;
 use super::diagnostic::Report;
-use super::net::{PREFIX_LENGTH, first_host, unusable};
-use super::types::{Dhcp, Domain, HostAddress, Net, Nic, VmProvider};
+use super::net::{PREFIX_LENGTH, first_host, gateway_of, hosts_outside, overlap, unusable};
+use super::types::{Domain, HostAddress, Net, Nic, VmProvider};
 
 /// Reports everything that does not fit.
 pub(super) fn all(file: &InitFile, report: &Report<'_>) {
@@ -29,12 +29,6 @@ pub(super) fn all(file: &InitFile, report: &Report<'_>) {
     if report.is_clean() {
         check.management();
     }
-}
-
-/// The DHCP range of a network, both ends included, if it is known and makes sense.
-pub(super) fn dhcp_range(dhcp: Dhcp, subnet: Ipv4Net) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    let (start, end) = (dhcp.start.within(subnet)?, dhcp.end.within(subnet)?);
-    (start <= end).then_some((start, end))
 }
 
 struct Check<'a> {
@@ -108,7 +102,7 @@ impl Check<'_> {
     fn provider(&self, domain_name: &str, domain: &Domain) {
         if domain.vm_provider == VmProvider::Ssh && domain.nics.iter().all(|nic| nic.ip.is_none()) {
             self.mistake(
-                &["domains", domain_name, "vm-provider"],
+                &["domains", domain_name, "vm_provider"],
                 format!("nothing says at which address {domain_name:?} is reached"),
                 "write the `ip` of one of its `nics`: lago does not start this machine",
             );
@@ -139,19 +133,17 @@ impl Check<'_> {
                 format!("the DHCP range of {net_name:?} begins after its end"),
                 "write the lower address as `start`",
             );
-        } else if let Some(gateway) = self.gateway(net)
-            && (start..=end).contains(&gateway)
-        {
+        } else if (start..=end).contains(&gateway_of(net, subnet)) {
+            let gateway = match net.subnet {
+                Some(subnet) => format!("its gateway {}", gateway_of(net, subnet)),
+                None => "the first address, which is its gateway".to_owned(),
+            };
             self.mistake(
                 &path("start"),
-                format!("the DHCP range of {net_name:?} contains its gateway {gateway}"),
+                format!("the DHCP range of {net_name:?} contains {gateway}"),
                 "begin the range behind it, or end it before",
             );
         }
-    }
-
-    fn gateway(&self, net: &Net) -> Option<Ipv4Addr> {
-        net.gateway.or_else(|| net.subnet.map(first_host))
     }
 
     fn subnets(&self) {
@@ -203,12 +195,15 @@ impl Check<'_> {
             format!("{ip} is outside of the net {:?}, which is {subnet}", nic.net)
         } else if !is_host(ip, subnet) {
             format!("{ip} is an address that the net {:?} ({subnet}) keeps for itself", nic.net)
-        } else if self.gateway(net) == Some(ip) {
+        } else if gateway_of(net, subnet) == ip {
             format!("{ip} is the gateway of the net {:?}", nic.net)
-        } else if let Some((start, end)) = net.dhcp.and_then(|dhcp| dhcp_range(dhcp, subnet))
-            && (start..=end).contains(&ip)
+        } else if let Some(range) = net.dhcp.and_then(|dhcp| dhcp.within(subnet))
+            && range.contains(ip)
         {
-            format!("{ip} is in the DHCP range of the net {:?}, {start} to {end}", nic.net)
+            format!(
+                "{ip} is in the DHCP range of the net {:?}, {} to {}",
+                nic.net, range.start, range.end
+            )
         } else {
             return;
         };
@@ -217,11 +212,10 @@ impl Check<'_> {
 
     /// Where an address may be, in words.
     fn address_help(&self, net: &Net, subnet: Ipv4Net) -> String {
-        let range = net.dhcp.and_then(|dhcp| dhcp_range(dhcp, subnet));
-        let free = subnet.hosts().find(|ip| {
-            self.gateway(net) != Some(*ip)
-                && !range.is_some_and(|(start, end)| (start..=end).contains(ip))
-                && !self.file.domains.values().flat_map(|d| &d.nics).any(|nic| nic.ip == Some(*ip))
+        let range = net.dhcp.and_then(|dhcp| dhcp.within(subnet));
+        let nics = self.file.domains.values().flat_map(|domain| &domain.nics);
+        let free = hosts_outside(subnet, range).find(|ip| {
+            gateway_of(net, subnet) != *ip && nics.clone().all(|nic| nic.ip != Some(*ip))
         });
         match free {
             Some(ip) => {
@@ -282,10 +276,6 @@ fn as_strs(path: &[String]) -> Vec<&str> {
 
 fn join<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     names.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
-    one.contains(&other) || other.contains(&one)
 }
 
 /// Whether a machine can have this address.

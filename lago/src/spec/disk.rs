@@ -6,30 +6,32 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::diagnostic::Report;
-use super::fields::{Fields, Marked, text_of, texts_of};
+use super::fields::{Fields, Known, Marked, text_of, texts_of};
 use super::names;
 use super::size;
 use super::tree::{Map, Node, Value};
 use super::types::{BuildStep, Disk, DiskFormat, DiskKind, FileSource};
 
-const FIELDS: &[&str] = &[
-    "name",
-    "type",
-    "template_name",
-    "template_version",
-    "template_type",
-    "dev",
-    "device",
-    "format",
-    "size",
-    "path",
-    "url",
-    "make_a_copy",
-    "metadata",
-    "build",
-    "skip-export",
-    "comment",
-];
+const FIELDS: Known = Known {
+    documented: &[
+        "name",
+        "type",
+        "template_name",
+        "template_version",
+        "template_type",
+        "dev",
+        "format",
+        "size",
+        "path",
+        "url",
+        "make_a_copy",
+        "metadata",
+        "build",
+        "skip-export",
+        "comment",
+    ],
+    tolerated: &["device"],
+};
 
 const FORMATS: &[(&str, DiskFormat)] =
     &[("qcow2", DiskFormat::Qcow2), ("raw", DiskFormat::Raw), ("iso", DiskFormat::Iso)];
@@ -43,7 +45,7 @@ const DEFAULT_DEVICES: std::ops::RangeInclusive<char> = 'a'..='z';
 /// Reads all disks. Those without `dev` get the first names of virtio disks that are free.
 pub(super) fn read_all(nodes: &[Node], directory: &Path, report: &Report<'_>) -> Vec<Disk> {
     let opened: Vec<Fields<'_>> =
-        nodes.iter().map(|node| Fields::open(report, node, node.at, "a disk", FIELDS)).collect();
+        nodes.iter().map(|node| Fields::open(report, node, node.at, "a disk", &FIELDS)).collect();
     let written: Vec<Option<Marked<String>>> = opened.iter().map(device).collect();
     let taken: HashSet<String> =
         written.iter().flatten().map(|device| device.value.clone()).collect();
@@ -65,10 +67,7 @@ pub(super) fn read_all(nodes: &[Node], directory: &Path, report: &Report<'_>) ->
 fn read(fields: &Fields<'_>, dev: String, directory: &Path, report: &Report<'_>) -> Disk {
     let format = fields.word("format", FORMATS).unwrap_or(DiskFormat::Qcow2);
     let kind = kind(fields, directory);
-    if matches!(kind, DiskKind::Empty { .. }) && format == DiskFormat::Iso {
-        let at = fields.string("format").map_or(fields.at, |format| format.at);
-        fields.mistake(at, "an empty disk cannot be a CD image", "write `format: qcow2`");
-    }
+    check_format(fields, &kind, format);
     Disk {
         name: name(fields, &dev),
         kind,
@@ -78,6 +77,18 @@ fn read(fields: &Fields<'_>, dev: String, directory: &Path, report: &Report<'_>)
         build: fields.list("build").iter().filter_map(|step| build_step(step, report)).collect(),
         skip_export: fields.bool("skip-export").unwrap_or(false),
     }
+}
+
+fn check_format(fields: &Fields<'_>, kind: &DiskKind, format: DiskFormat) {
+    let message = match (kind, format) {
+        (DiskKind::Empty { .. }, DiskFormat::Iso) => "an empty disk cannot be a CD image",
+        (DiskKind::Template { .. } | DiskKind::Image { .. }, DiskFormat::Raw | DiskFormat::Iso) => {
+            "a disk made from a template is an overlay, which only qcow2 can be"
+        }
+        _ => return,
+    };
+    let at = fields.string("format").map_or(fields.at, |format| format.at);
+    fields.mistake(at, message, "write `format: qcow2`, or remove `format`");
 }
 
 /// The disk's own name, or that of its device.
@@ -157,6 +168,8 @@ fn empty(fields: &Fields<'_>) -> DiskKind {
 
 fn file(fields: &Fields<'_>, directory: &Path) -> DiskKind {
     refuse(fields, "file", &["template_name", "template_version"]);
+    // Exported init files say how large the file is: it has to make sense, no more.
+    disk_size(fields);
     let path = fields.string("path").map(|path| absolute(directory, &path.value));
     let url = fields.string("url").map(|url| url.value);
     let source = match (url, path) {
@@ -207,7 +220,8 @@ fn absolute(directory: &Path, path: &str) -> PathBuf {
 
 fn build_step(node: &Node, report: &Report<'_>) -> Option<BuildStep> {
     const TOOL: &str = "virt-customize";
-    let fields = Fields::open(report, node, node.at, "a build step", &[TOOL]);
+    const STEPS: Known = Known { documented: &[TOOL], tolerated: &[] };
+    let fields = Fields::open(report, node, node.at, "a build step", &STEPS);
     fields.map(TOOL).map(|options| BuildStep::VirtCustomize(customize_options(options, report)))
 }
 

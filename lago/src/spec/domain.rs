@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::diagnostic::{Mark, Report};
 use super::disk;
-use super::fields::{Fields, suggest};
+use super::fields::{Fields, Known, Marked, suggest};
 use super::tree::{Entry, Node};
 use super::types::{Domain, Net, Nic, ServiceProvider, VmProvider};
 
@@ -26,38 +26,35 @@ const LONGEST_BOOT: u64 = 24 * 60 * 60;
 /// What Ethernet cards take.
 pub(super) const MTU: std::ops::RangeInclusive<u64> = 68..=65535;
 
-const FIELDS: &[&str] = &[
-    "name",
-    "type",
-    "url",
-    "based-on",
-    "memory",
-    "vcpu",
-    "cpu",
-    "cpu_model",
-    "cpu_custom",
-    "nics",
-    "disks",
-    "metadata",
-    "root-password",
-    "ssh-user",
-    "ssh-password",
-    "groups",
-    "artifacts",
-    "service_provider",
-    "service_class",
-    "vm-type",
-    "vm-provider",
-    "bootstrap",
-    "distro",
-    "guest-agent",
-    "boot_time_sec",
-    "skip-export",
-    "snapshots",
-    "mgmt_net",
-    "comment",
-];
-const NIC_FIELDS: &[&str] = &["net", "ip", "mtu", "comment"];
+const FIELDS: Known = Known {
+    documented: &[
+        "based-on",
+        "memory",
+        "vcpu",
+        "cpu",
+        "cpu_model",
+        "cpu_custom",
+        "nics",
+        "disks",
+        "metadata",
+        "root-password",
+        "ssh-user",
+        "ssh-password",
+        "groups",
+        "artifacts",
+        "service_provider",
+        "vm-type",
+        "vm-provider",
+        "bootstrap",
+        "distro",
+        "guest-agent",
+        "boot_time_sec",
+        "skip-export",
+        "comment",
+    ],
+    tolerated: &["name", "type", "url", "service_class", "snapshots", "mgmt_net"],
+};
+const NIC_FIELDS: Known = Known { documented: &["net", "ip", "mtu", "comment"], tolerated: &[] };
 
 /// Reads the domain `name`, or a prototype, which has no name of a VM.
 pub(super) fn read(
@@ -67,7 +64,7 @@ pub(super) fn read(
     directory: &Path,
     report: &Report<'_>,
 ) -> Domain {
-    let fields = Fields::open(report, &entry.node, entry.key, "a domain", FIELDS);
+    let fields = Fields::open(report, &entry.node, entry.key, "a domain", &FIELDS);
     check_name(&fields, name);
     refuse_ova(&fields);
     let password = |field| fields.string(field).map(|password| checked(&fields, field, password));
@@ -75,7 +72,7 @@ pub(super) fn read(
     let ssh_password = password("ssh-password").or_else(|| root_password.clone());
     let (vcpu, cpu) = cpus(&fields);
     Domain {
-        memory: fields.number("memory", 1..=MOST_MEMORY).map_or(DEFAULT_MEMORY, |n| n.value),
+        memory: fields.number("memory", "MiB", 1..=MOST_MEMORY).map_or(DEFAULT_MEMORY, |n| n.value),
         vcpu,
         cpu,
         cpu_model: cpu_model(&fields),
@@ -96,7 +93,7 @@ pub(super) fn read(
         bootstrap: fields.bool("bootstrap").unwrap_or(true),
         distro: fields.string("distro").map(|distro| distro.value),
         guest_agent: fields.string("guest-agent").map(|agent| agent.value),
-        boot_time_sec: fields.number("boot_time_sec", 1..=LONGEST_BOOT).map(|n| n.value),
+        boot_time_sec: fields.number("boot_time_sec", "seconds", 1..=LONGEST_BOOT).map(|n| n.value),
         skip_export: fields.bool("skip-export").unwrap_or(false),
     }
 }
@@ -143,7 +140,7 @@ fn refuse_ova(fields: &Fields<'_>) {
 }
 
 /// Passwords end up in files of lines.
-fn checked(fields: &Fields<'_>, name: &str, password: super::fields::Marked<String>) -> String {
+fn checked(fields: &Fields<'_>, name: &str, password: Marked<String>) -> String {
     if password.value.is_empty() || password.value.contains(char::is_control) {
         fields.mistake(
             password.at,
@@ -157,8 +154,8 @@ fn checked(fields: &Fields<'_>, name: &str, password: super::fields::Marked<Stri
 /// How many virtual CPUs, and over how many sockets.
 fn cpus(fields: &Fields<'_>) -> (u32, Option<u32>) {
     let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    let vcpu = fields.number("vcpu", 1..=MOST_VCPU);
-    let cpu = fields.number("cpu", 1..=MOST_VCPU);
+    let vcpu = fields.number("vcpu", "CPUs", 1..=MOST_VCPU);
+    let cpu = fields.number("cpu", "sockets", 1..=MOST_VCPU);
     match (vcpu, cpu) {
         (vcpu, None) => (narrow(vcpu.map_or(DEFAULT_VCPU, |vcpu| vcpu.value)), None),
         (None, Some(cpu)) => (narrow(cpu.value), Some(narrow(cpu.value))),
@@ -188,12 +185,12 @@ fn cpu_model(fields: &Fields<'_>) -> Option<String> {
 }
 
 fn read_nic(node: &Node, nets: &IndexMap<String, Net>, report: &Report<'_>) -> Nic {
-    let fields = Fields::open(report, node, node.at, "a NIC", NIC_FIELDS);
+    let fields = Fields::open(report, node, node.at, "a NIC", &NIC_FIELDS);
     let net = fields.required("net", "write the name of a network of `nets`");
     if let Some(net) = &net {
         check_net_exists(&net.value, net.at, nets, report);
     }
-    let mtu = fields.number("mtu", MTU);
+    let mtu = fields.number("mtu", "bytes", MTU);
     Nic {
         net: net.map_or_else(String::new, |net| net.value),
         ip: fields.address("ip", "192.168.200.10").map(|ip| ip.value),

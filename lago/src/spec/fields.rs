@@ -15,11 +15,28 @@ pub(super) struct Marked<T> {
     pub(super) at: Mark,
 }
 
+/// The fields that a mapping may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Those to write, which messages offer.
+    pub(super) documented: &'a [&'a str],
+    /// Those that Lago wrote or read once.
+    pub(super) tolerated: &'a [&'a str],
+}
+
+impl<'a> Known<'a> {
+    fn all(&self) -> impl Iterator<Item = &'a str> {
+        self.documented.iter().chain(self.tolerated).copied()
+    }
+}
+
 /// One mapping whose fields are known by name. A field may be written with dashes or with underscores.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     report: &'a Report<'a>,
     map: Option<&'a Map>,
+    /// Whether this is no mapping, which has been said.
+    is_broken: bool,
     /// Where to point when something is missing.
     pub(super) at: Mark,
     /// What the mapping describes: "a domain".
@@ -34,9 +51,15 @@ impl<'a> Fields<'a> {
         node: &'a Node,
         at: Mark,
         what: &'static str,
-        known: &[&str],
+        known: &Known<'_>,
     ) -> Self {
-        let fields = Self { report, map: map_of(report, node, what), at, what };
+        let fields = Self {
+            report,
+            map: map_of(report, node, what),
+            is_broken: !matches!(node.value, Value::Map(_) | Value::Null),
+            at,
+            what,
+        };
         fields.report_unknown(known);
         fields
     }
@@ -59,7 +82,7 @@ impl<'a> Fields<'a> {
 
     /// A text that must be there.
     pub(super) fn required(&self, name: &str, help: &str) -> Option<Marked<String>> {
-        if self.get(name).is_none() {
+        if self.get(name).is_none() && !self.is_broken {
             self.mistake(self.at, format!("{} has no `{name}`", self.what), help);
         }
         self.string(name)
@@ -78,42 +101,44 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// A whole number within `range`; a text of digits counts as one.
-    pub(super) fn number(&self, name: &str, range: RangeInclusive<u64>) -> Option<Marked<u64>> {
+    /// A whole number of `unit` within `range`; a text of digits counts as one.
+    pub(super) fn number(
+        &self,
+        name: &str,
+        unit: &str,
+        range: RangeInclusive<u64>,
+    ) -> Option<Marked<u64>> {
         let node = &self.get(name)?.node;
         let value = match &node.value {
             Value::Integer(value) => Some(*value),
             Value::String(text) => text.parse().ok(),
             _ => None,
         };
-        let help = format!("write a whole number from {} to {}", range.start(), range.end());
+        let help =
+            format!("write a whole number of {unit} from {} to {}", range.start(), range.end());
         let Some(value) = value else {
             let found = node.value.describe();
             self.mistake(node.at, format!("`{name}` is {found}"), help);
             return None;
         };
-        match u64::try_from(value).ok().filter(|value| range.contains(value)) {
-            Some(value) => Some(Marked { value, at: node.at }),
-            None => {
-                self.mistake(node.at, format!("`{name}` cannot be {value}"), help);
-                None
-            }
-        }
+        let Some(value) = u64::try_from(value).ok().filter(|value| range.contains(value)) else {
+            self.mistake(node.at, format!("`{name}` cannot be {value}"), help);
+            return None;
+        };
+        Some(Marked { value, at: node.at })
     }
 
     pub(super) fn address(&self, name: &str, example: &str) -> Option<Marked<Ipv4Addr>> {
         let text = self.string(name)?;
-        match text.value.parse() {
-            Ok(value) => Some(Marked { value, at: text.at }),
-            Err(_) => {
-                self.mistake(
-                    text.at,
-                    format!("`{name}` is {:?}, which is no IPv4 address", text.value),
-                    format!("write an address such as {example}"),
-                );
-                None
-            }
-        }
+        let Ok(value) = text.value.parse() else {
+            self.mistake(
+                text.at,
+                format!("`{name}` is {:?}, which is no IPv4 address", text.value),
+                format!("write an address such as {example}"),
+            );
+            return None;
+        };
+        Some(Marked { value, at: text.at })
     }
 
     /// One of several words.
@@ -140,28 +165,21 @@ impl<'a> Fields<'a> {
     /// A list; anything else is reported and read as an empty one.
     pub(super) fn list(&self, name: &str) -> &'a [Node] {
         let Some(entry) = self.get(name) else { return &[] };
-        match &entry.node.value {
-            Value::List(items) => items,
-            _ => {
-                self.wrong_type(&entry.node, name, "a list, each item after a `-`");
-                &[]
-            }
-        }
+        let Value::List(items) = &entry.node.value else {
+            self.wrong_type(&entry.node, name, "a list, each item after a `-`");
+            return &[];
+        };
+        items
     }
 
     /// A mapping as it is.
     pub(super) fn map(&self, name: &str) -> Option<&'a Map> {
-        match &self.get(name)?.node.value {
-            Value::Map(map) => Some(map),
-            _ => {
-                self.wrong_type(
-                    &self.get(name)?.node,
-                    name,
-                    "a mapping, `name: value` on each line",
-                );
-                None
-            }
-        }
+        let node = &self.get(name)?.node;
+        let Value::Map(map) = &node.value else {
+            self.wrong_type(node, name, "a mapping, `name: value` on each line");
+            return None;
+        };
+        Some(map)
     }
 
     /// A mapping whose content only its reader understands.
@@ -180,17 +198,17 @@ impl<'a> Fields<'a> {
         entries.filter(move |(key, _)| canonical(key) == name)
     }
 
-    fn report_unknown(&self, known: &[&str]) {
+    fn report_unknown(&self, known: &Known<'_>) {
         for (key, entry) in self.map.into_iter().flat_map(|map| &map.entries) {
-            if !known.iter().any(|name| canonical(name) == canonical(key)) {
+            if !known.all().any(|name| canonical(name) == canonical(key)) {
                 self.mistake(
                     entry.key,
                     format!("{} has no field `{key}`", self.what),
-                    suggest(key, known.iter().copied()),
+                    suggest(key, known.documented.iter().copied()),
                 );
             }
         }
-        for name in known {
+        for name in known.all() {
             if let Some((key, second)) = self.spellings(name).nth(1) {
                 self.mistake(
                     second.key,
@@ -207,15 +225,21 @@ pub(super) fn canonical(name: &str) -> String {
     name.replace('-', "_")
 }
 
-/// "did you mean", or all that there is if nothing is close.
+/// What to write instead of `name`: the candidate that is meant if one is close, and all of them unless they are many.
 pub(super) fn suggest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
 ) -> String {
+    /// More than these are a list to search rather than to read.
+    const FEW: usize = 6;
     let candidates = candidates.into_iter();
-    match names::closest(name, candidates.clone()) {
+    let all = candidates.clone().collect::<Vec<_>>();
+    match names::closest(name, candidates) {
+        Some(candidate) if (2..=FEW).contains(&all.len()) => {
+            format!("did you mean `{candidate}`? write one of: {}", all.join(", "))
+        }
         Some(candidate) => format!("did you mean `{candidate}`?"),
-        None => format!("write one of: {}", candidates.collect::<Vec<_>>().join(", ")),
+        None => format!("write one of: {}", all.join(", ")),
     }
 }
 

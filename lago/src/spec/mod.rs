@@ -21,15 +21,15 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use diagnostic::Report;
-use fields::Fields;
+use fields::{Fields, Known};
 use origin::Origin;
 use tree::{Node, Value};
 
 pub use diagnostic::{Diagnostic, SpecError};
-pub use plan::{DhcpRange, Plan, PlanInput, PlannedNet, PlannedNic, PlannedVm, plan};
+pub use plan::{Plan, PlanInput, PlannedNet, PlannedNic, PlannedVm, plan};
 pub use types::{
-    BuildStep, Dhcp, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress, JsonMap, Net,
-    NetKind, Nic, ServiceProvider, VmProvider,
+    BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress,
+    JsonMap, Net, NetKind, Nic, ServiceProvider, VmProvider,
 };
 pub use variables::expanded;
 
@@ -107,7 +107,9 @@ fn directory_of(file: &Path) -> PathBuf {
 
 /// Reads the tree into types. What is wrong goes to the report, and something harmless takes its place.
 fn read(root: &Node, directory: &Path, report: &Report<'_>) -> InitFile {
-    let top = Fields::open(report, root, root.at, "an init file", &sections(root));
+    let anchored = anchored(root);
+    let known = Known { documented: SECTIONS, tolerated: &anchored };
+    let top = Fields::open(report, root, root.at, "an init file", &known);
     let mut domains = IndexMap::new();
     let mut nets = IndexMap::new();
     for (name, entry) in top.map("nets").into_iter().flat_map(|map| &map.entries) {
@@ -125,7 +127,8 @@ fn read(root: &Node, directory: &Path, report: &Report<'_>) -> InitFile {
         domains.insert(name.clone(), domain::read(Some(name), entry, &nets, directory, report));
     }
     complete_nets(&mut nets, &domains);
-    if domains.is_empty() {
+    // A mistake that was found may be why there is none.
+    if domains.is_empty() && report.is_clean() {
         report.mistake(
             root.at,
             "the init file has no domain",
@@ -146,14 +149,11 @@ fn complete_nets(nets: &mut IndexMap<String, Net>, domains: &IndexMap<String, Do
     }
 }
 
-/// The fields that the top level may have: the sections, and anything that only holds a YAML anchor for them.
-fn sections(root: &Node) -> Vec<&str> {
-    let mut known = SECTIONS.to_vec();
-    if let Value::Map(map) = &root.value {
-        let anchored = map.entries.iter().filter(|(_, entry)| entry.anchored);
-        known.extend(anchored.map(|(key, _)| key.as_str()));
-    }
-    known
+/// The fields of the top level that hold a YAML anchor, for other parts of the file to refer to.
+fn anchored(root: &Node) -> Vec<&str> {
+    let Value::Map(map) = &root.value else { return Vec::new() };
+    let anchored = map.entries.iter().filter(|(_, entry)| entry.anchored);
+    anchored.map(|(key, _)| key.as_str()).collect()
 }
 
 fn check_name(name: &str, at: diagnostic::Mark, report: &Report<'_>) {

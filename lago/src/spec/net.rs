@@ -7,25 +7,24 @@ use ipnet::Ipv4Net;
 
 use super::diagnostic::{Mark, Report};
 use super::domain::MTU;
-use super::fields::{Fields, text_of};
+use super::fields::{Fields, Known, text_of};
 use super::tree::Entry;
-use super::types::{Dhcp, HostAddress, Net, NetKind};
+use super::types::{Dhcp, DhcpRange, HostAddress, Net, NetKind};
 
-const FIELDS: &[&str] = &[
-    "name",
-    "type",
-    "gw",
-    "dhcp",
-    "management",
-    "dns_domain_name",
-    "dns_forward",
-    "dns_records",
-    "main_dns",
-    "mapping",
-    "mtu",
-    "comment",
-];
-const DHCP_FIELDS: &[&str] = &["start", "end"];
+const FIELDS: Known = Known {
+    documented: &[
+        "type",
+        "gw",
+        "dhcp",
+        "management",
+        "dns_domain_name",
+        "mapping",
+        "mtu",
+        "comment",
+    ],
+    tolerated: &["name", "dns_forward", "dns_records", "main_dns"],
+};
+const DHCP_FIELDS: Known = Known { documented: &["start", "end"], tolerated: &[] };
 
 /// The length of a subnet's prefix where the file does not say.
 pub(super) const PREFIX_LENGTH: u8 = 24;
@@ -36,7 +35,7 @@ const KINDS: &[(&str, NetKind)] = &[("nat", NetKind::Nat), ("bridge", NetKind::B
 
 /// Reads the network `name`. Whether its addresses fit together is checked when all of them are known.
 pub(super) fn read(name: &str, entry: &Entry, report: &Report<'_>) -> Net {
-    let fields = Fields::open(report, &entry.node, entry.key, "a net", FIELDS);
+    let fields = Fields::open(report, &entry.node, entry.key, "a net", &FIELDS);
     if let Some(written) = fields.string("name").filter(|written| written.value != name) {
         fields.mistake(
             written.at,
@@ -46,7 +45,7 @@ pub(super) fn read(name: &str, entry: &Entry, report: &Report<'_>) -> Net {
     }
     let kind = fields.word("type", KINDS).unwrap_or(NetKind::Nat);
     let (gateway, subnet) = gateway(&fields).unzip();
-    let mtu = fields.number("mtu", MTU);
+    let mtu = fields.number("mtu", "bytes", MTU);
     Net {
         kind,
         subnet,
@@ -126,6 +125,32 @@ pub(super) fn first_host(subnet: Ipv4Net) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(subnet.network()).saturating_add(1))
 }
 
+/// The addresses that machines of a subnet can have, in order, without those of a DHCP range.
+pub(super) fn hosts_outside(
+    subnet: Ipv4Net,
+    range: Option<DhcpRange>,
+) -> impl Iterator<Item = Ipv4Addr> {
+    let first = u32::from(subnet.network()).saturating_add(1);
+    let last = u32::from(subnet.broadcast()).saturating_sub(1);
+    let (below, above) = match range {
+        Some(range) => {
+            (u32::from(range.start).saturating_sub(1), u32::from(range.end).saturating_add(1))
+        }
+        None => (last, u32::MAX),
+    };
+    (first..=below.min(last)).chain(above.max(first)..=last).map(Ipv4Addr::from)
+}
+
+/// The gateway of a network: the one that the file names, or the first address of the subnet.
+pub(super) fn gateway_of(net: &Net, subnet: Ipv4Net) -> Ipv4Addr {
+    net.gateway.unwrap_or_else(|| first_host(subnet))
+}
+
+/// Whether two subnets have an address in common.
+pub(super) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other) || other.contains(&one)
+}
+
 fn dhcp(fields: &Fields<'_>, kind: NetKind, report: &Report<'_>) -> Option<Dhcp> {
     let entry = fields.get("dhcp")?;
     if kind == NetKind::Bridge {
@@ -135,7 +160,7 @@ fn dhcp(fields: &Fields<'_>, kind: NetKind, report: &Report<'_>) -> Option<Dhcp>
             "remove `dhcp`, or write `type: nat`",
         );
     }
-    let range = Fields::open(report, &entry.node, entry.key, "a DHCP range", DHCP_FIELDS);
+    let range = Fields::open(report, &entry.node, entry.key, "a DHCP range", &DHCP_FIELDS);
     let start = bound(&range, "start");
     let end = bound(&range, "end");
     Some(Dhcp { start: start?, end: end? })
@@ -148,13 +173,11 @@ fn bound(range: &Fields<'_>, name: &str) -> Option<HostAddress> {
     if let Ok(number) = text.value.parse() {
         return Some(HostAddress::Number(number));
     }
-    match text.value.parse() {
-        Ok(address) => Some(HostAddress::Address(address)),
-        Err(_) => {
-            range.mistake(text.at, format!("`{name}` cannot be {:?}", text.value), HELP);
-            None
-        }
-    }
+    let Ok(address) = text.value.parse() else {
+        range.mistake(text.at, format!("`{name}` cannot be {:?}", text.value), HELP);
+        return None;
+    };
+    Some(HostAddress::Address(address))
 }
 
 /// Fixes the subnet of a network without `gw` if anything else in the file says it: the address of one of its NICs, or a

@@ -1,6 +1,7 @@
 //! Where each value of an init file was written.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Mark, Report};
@@ -9,7 +10,7 @@ use super::tree::{Node, Value};
 
 /// The file that an [`InitFile`](super::InitFile) was read from and the place of each of its values, so that what is
 /// found out later still points at the line to change.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Origin {
     file: PathBuf,
     text: String,
@@ -20,6 +21,13 @@ pub(super) struct Origin {
 impl PartialEq for Origin {
     fn eq(&self, _: &Self) -> bool {
         true
+    }
+}
+
+/// The places are many and say nothing to a reader.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Origin").field(&self.file).finish()
     }
 }
 
@@ -36,7 +44,7 @@ impl Origin {
         Report::new(&self.file, &self.text)
     }
 
-    /// The place of a value, or of the innermost thing around it that was written.
+    /// The place of a value, its fields spelled with underscores, or of the innermost thing around it that was written.
     pub(super) fn mark(&self, path: &[&str]) -> Mark {
         (0..=path.len())
             .rev()
@@ -56,7 +64,8 @@ fn record(marks: &mut HashMap<String, Mark>, path: &str, node: &Node, at: Mark) 
                     Value::Map(_) | Value::Null => entry.key,
                     _ => entry.node.at,
                 };
-                record(marks, &format!("{path}/{}", canonical(key)), &entry.node, at);
+                record(marks, &format!("{path}/{key}"), &entry.node, at);
+                marks.entry(format!("{path}/{}", canonical(key))).or_insert(at);
             }
         }
         Value::List(items) => {
@@ -69,5 +78,5 @@ fn record(marks: &mut HashMap<String, Mark>, path: &str, node: &Node, at: Mark) 
 }
 
 fn joined(path: &[&str]) -> String {
-    path.iter().map(|part| format!("/{}", canonical(part))).collect()
+    path.iter().flat_map(|part| ["/", part]).collect()
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::diagnostic::SpecError;
-use super::{InitFile, NetKind};
+use super::{DhcpRange, InitFile, NetKind};
 
 /// What a plan depends on besides the init file.
 #[derive(Debug, Clone, Copy)]
@@ -82,23 +82,6 @@ pub struct PlannedNet {
     pub mapping: IndexMap<String, Ipv4Addr>,
     /// The MTU, if it is not the usual one.
     pub mtu: Option<u32>,
-}
-
-/// A range of addresses, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct DhcpRange {
-    /// The first address.
-    pub start: Ipv4Addr,
-    /// The last address.
-    pub end: Ipv4Addr,
-}
-
-impl DhcpRange {
-    /// Whether an address is in the range.
-    pub fn contains(&self, address: Ipv4Addr) -> bool {
-        (self.start..=self.end).contains(&address)
-    }
 }
 
 /// One virtual machine.

@@ -109,13 +109,22 @@ pub(super) fn read(text: &str, report: &Report<'_>) -> Option<Node> {
 }
 
 fn report_syntax(error: &serde_saphyr::Error, report: &Report<'_>) {
+    let help = match error.without_snippet() {
+        serde_saphyr::Error::MultipleDocuments { .. } => {
+            "keep one document: remove the line `---` and what does not belong to it"
+        }
+        serde_saphyr::Error::UnknownAnchor { .. } => {
+            "write the value above with `&` and this name before it, or correct the name"
+        }
+        _ => "check the indentation, the brackets and the quotes here and on the line above",
+    };
     let text = error.render_with_formatter(&UserMessageFormatter);
     // The place is in the mark already.
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     report.mistake(
         error.location().map(mark).unwrap_or_default(),
         format!("this is not valid YAML or JSON: {message}"),
-        "check the indentation, the brackets and the quotes here and on the line above",
+        help,
     );
 }
 

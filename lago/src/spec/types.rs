@@ -243,6 +243,14 @@ pub struct Dhcp {
     pub end: HostAddress,
 }
 
+impl Dhcp {
+    /// The range in a subnet; `None` if it is not wholly in it or ends before it begins.
+    pub fn within(self, subnet: Ipv4Net) -> Option<DhcpRange> {
+        let range = DhcpRange { start: self.start.within(subnet)?, end: self.end.within(subnet)? };
+        (range.start <= range.end).then_some(range)
+    }
+}
+
 /// An address in a subnet that need not be known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -263,5 +271,22 @@ impl HostAddress {
             Self::Address(address) => address,
         };
         subnet.contains(&address).then_some(address)
+    }
+}
+
+/// A range of addresses, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DhcpRange {
+    /// The first address.
+    pub start: Ipv4Addr,
+    /// The last address.
+    pub end: Ipv4Addr,
+}
+
+impl DhcpRange {
+    /// Whether an address is in the range.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        (self.start..=self.end).contains(&address)
     }
 }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use crate::spec::InitFile;
 use crate::spec::diagnostic::Report;
+use crate::spec::net::{first_host, hosts_outside};
 use crate::spec::types::{Domain, Nic};
 
 use super::subnets::Addresses;
@@ -67,11 +68,10 @@ impl Pools<'_> {
     /// The first address of a network that neither a NIC nor the gateway has and DHCP does not hand out.
     fn next(&mut self, net: &str) -> Option<Ipv4Addr> {
         let addresses = self.subnets.get(net)?;
-        let free = addresses.subnet.hosts().skip(1).find(|ip| {
-            *ip != addresses.gateway
-                && !addresses.dhcp.is_some_and(|range| range.contains(*ip))
-                && !self.used.contains(ip)
-        })?;
+        // The first address is that of a gateway by custom, even where the file names another.
+        let free = hosts_outside(addresses.subnet, addresses.dhcp)
+            .filter(|ip| *ip != first_host(addresses.subnet) && *ip != addresses.gateway)
+            .find(|ip| !self.used.contains(ip))?;
         self.used.insert(free);
         Some(free)
     }

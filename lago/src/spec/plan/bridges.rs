@@ -59,6 +59,6 @@ fn name(id: Uuid, net: &str, attempt: u32) -> String {
         .chain_update(attempt.to_be_bytes())
         .chain_update(net.as_bytes())
         .finalize();
-    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{hash}", readable.to_lowercase())
+    let hash = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    format!("{}-{hash:08x}", readable.to_lowercase())
 }

@@ -21,17 +21,17 @@ struct Record<'a> {
 
 /// Enters the names of all machines, and those that the file adds, into the mappings of their networks.
 pub(super) fn register(file: &InitFile, plan: &mut Plan, report: &Report<'_>) {
-    let mut known: HashMap<String, (Ipv4Addr, String)> = HashMap::new();
+    let mut known: HashMap<String, Record<'_>> = HashMap::new();
     let mut accepted = Vec::new();
     for record in records(file, &plan.vms) {
-        let owned = (record.address, record.owner.clone());
-        match known.get(&record.name.to_lowercase()) {
-            Some((address, owner)) if *address != record.address => {
-                report_clash(file, &record, owner, report);
+        let name = record.name.to_lowercase();
+        match known.get(&name) {
+            Some(other) if other.address != record.address => {
+                report_clash(file, &record, &other.owner, report);
             }
             _ => {
-                known.insert(record.name.to_lowercase(), owned);
-                accepted.push((record.net.to_owned(), record.name, record.address));
+                accepted.push((record.net.to_owned(), record.name.clone(), record.address));
+                known.insert(name, record);
             }
         }
     }

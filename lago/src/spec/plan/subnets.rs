@@ -6,12 +6,9 @@ use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 
 use crate::spec::InitFile;
-use crate::spec::check::dhcp_range;
 use crate::spec::diagnostic::Report;
-use crate::spec::net::{PREFIX_LENGTH, first_host};
-use crate::spec::types::Net;
-
-use super::DhcpRange;
+use crate::spec::net::{PREFIX_LENGTH, gateway_of, overlap};
+use crate::spec::types::{DhcpRange, Net};
 
 /// Subnets that the file leaves open are 192.168.N.0/24 with N in this range, as in Lago.
 const THIRD_OCTETS: std::ops::RangeInclusive<u8> = 200..=255;
@@ -50,20 +47,15 @@ pub(super) fn choose<'a>(
 }
 
 fn addresses(net: &Net, subnet: Ipv4Net) -> Addresses {
-    let range = net.dhcp.and_then(|dhcp| dhcp_range(dhcp, subnet));
     Addresses {
         subnet,
-        gateway: net.gateway.unwrap_or_else(|| first_host(subnet)),
-        dhcp: range.map(|(start, end)| DhcpRange { start, end }),
+        gateway: gateway_of(net, subnet),
+        dhcp: net.dhcp.and_then(|dhcp| dhcp.within(subnet)),
     }
 }
 
 fn pool() -> impl Iterator<Item = Ipv4Net> {
     THIRD_OCTETS.map(|third| Ipv4Net::new_assert(Ipv4Addr::new(192, 168, third, 0), PREFIX_LENGTH))
-}
-
-fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
-    one.contains(&other) || other.contains(&one)
 }
 
 fn report_taken(
