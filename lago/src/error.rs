@@ -31,6 +31,9 @@ pub enum Error {
     /// A template.
     #[error(transparent)]
     Template(#[from] crate::templates::TemplateError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {
