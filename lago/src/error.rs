@@ -34,6 +34,9 @@ pub enum Error {
     /// The init file cannot be used, or leaves nothing to plan.
     #[error(transparent)]
     Spec(#[from] crate::spec::SpecError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {
