@@ -40,7 +40,8 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
     }
     let selection = Selection::new(&suite, &arguments);
     if arguments.list || selection.steps().is_empty() {
-        return libtest_mimic::run(&selection.arguments(), selection.trials(|_| refuse)).exit_code();
+        return libtest_mimic::run(&selection.arguments(), selection.trials(|_| refuse))
+            .exit_code();
     }
     let interrupts = match Interrupts::watch() {
         Ok(interrupts) => interrupts,

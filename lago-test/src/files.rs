@@ -65,15 +65,15 @@ impl Files {
         self.prefix.join(SCENARIOS).join(format!("worker-{worker}.log"))
     }
 
-    /// Takes the prefix for this run, waiting for another run that has it.
-    pub(crate) fn lock(&self) -> Result<PrefixLock, Failure> {
+    /// Takes the prefix for this run, waiting for another run that has it, unless the wait is called off.
+    pub(crate) fn lock(&self, called_off: impl Fn() -> bool) -> Result<PrefixLock, Failure> {
         let path = self.prefix.with_extension("lock");
         let workdir = self.prefix.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(workdir).map_err(|error| {
             let message = format!("cannot make the workdir {}", workdir.display());
             Failure::infrastructure(error.to_string()).context(message)
         })?;
-        lock(&path, limits::OTHER_RUN).map_err(|error| {
+        lock(&path, limits::OTHER_RUN, called_off).map_err(|error| {
             let message = format!("cannot take the prefix {}", self.prefix.display());
             Failure::infrastructure(error.to_string()).context(message)
         })
@@ -96,7 +96,7 @@ impl Files {
     }
 }
 
-fn lock(path: &Path, limit: Duration) -> io::Result<PrefixLock> {
+fn lock(path: &Path, limit: Duration, called_off: impl Fn() -> bool) -> io::Result<PrefixLock> {
     let mut file =
         File::options().read(true).write(true).create(true).truncate(false).open(path)?;
     let deadline = Instant::now() + limit;
@@ -112,6 +112,11 @@ fn lock(path: &Path, limit: Duration) -> io::Result<PrefixLock> {
             return Err(io::Error::other(format!(
                 "another run (process {owner}) has had it for {}; wait for it or end it",
                 spoken(limit)
+            )));
+        }
+        if called_off() {
+            return Err(io::Error::other(format!(
+                "interrupted while waiting for another run (process {owner})"
             )));
         }
         if !told {
@@ -169,10 +174,10 @@ mod tests {
     fn a_lock_that_is_held_names_its_holder() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("default.lock");
-        let held = lock(&path, Duration::ZERO).unwrap();
-        let message = lock(&path, Duration::ZERO).unwrap_err().to_string();
+        let held = lock(&path, Duration::ZERO, || false).unwrap();
+        let message = lock(&path, Duration::ZERO, || false).unwrap_err().to_string();
         assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
         drop(held);
-        lock(&path, Duration::ZERO).unwrap();
+        lock(&path, Duration::ZERO, || false).unwrap();
     }
 }

@@ -115,11 +115,13 @@ mod tests {
 
     fn request() -> impl Strategy<Value = Request> {
         prop_oneof![
-            (any::<u32>(), any::<String>(), any::<Option<String>>()).prop_map(
-                |(protocol, suite, prefix)| Request::Hello { protocol, suite, prefix }
-            ),
-            any::<[String; 3]>()
-                .prop_map(|[stage, scenario, log]| Request::Run { stage, scenario, log }),
+            (any::<u32>(), any::<String>(), any::<Option<String>>())
+                .prop_map(|(protocol, suite, prefix)| Request::Hello { protocol, suite, prefix }),
+            any::<[String; 3]>().prop_map(|[stage, scenario, log]| Request::Run {
+                stage,
+                scenario,
+                log
+            }),
             Just(Request::Quit),
         ]
     }

@@ -1,7 +1,7 @@
 //! What a scenario returns: nothing, or a [`Failure`] that says why it did not pass.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
@@ -131,9 +131,11 @@ impl Failure {
 
 fn shorten(text: &mut String, limit: usize) {
     if text.len() > limit {
-        let cut = text.len() - limit;
-        text.truncate(text.floor_char_boundary(limit));
-        text.push_str(&format!(" [... {cut} more bytes]"));
+        let end = (0..=limit).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let cut = text.len() - end;
+        text.truncate(end);
+        // Writing to a string does not fail.
+        let _ = write!(text, " [... {cut} more bytes]");
     }
 }
 
@@ -285,6 +287,6 @@ mod tests {
     fn long_texts_are_cut_at_a_character_and_say_so() {
         let mut failure = Failure::new("ä".repeat(100));
         failure.shorten(11);
-        assert_eq!(failure.message(), format!("{} [... 189 more bytes]", "ä".repeat(5)));
+        assert_eq!(failure.message(), format!("{} [... 190 more bytes]", "ä".repeat(5)));
     }
 }

@@ -35,7 +35,8 @@ fn bad_name(what: &str, name: &str) -> Option<String> {
     if !name.is_empty() && name.chars().all(is_good) {
         return None;
     }
-    let mut problem = format!("a {what} cannot be named `{name}`: letters, digits, `_` and `-` only");
+    let mut problem =
+        format!("a {what} cannot be named `{name}`: letters, digits, `_` and `-` only");
     if name.contains("closure") {
         problem.push_str("; name a closure with Scenario::new");
     }
@@ -54,13 +55,16 @@ mod tests {
         let suite = Suite::new("my suite")
             .stage(Stage::new("a").scenarios(scenarios![one, one, || {}]))
             .stage(Stage::new("a"));
-        assert_eq!(problems(&suite), [
-            "a suite cannot be named `my suite`: letters, digits, `_` and `-` only",
-            "stage `a` has two scenarios named `one`; name one with Scenario::new",
-            "a scenario cannot be named `{{closure}}`: letters, digits, `_` and `-` only; \
+        assert_eq!(
+            problems(&suite),
+            [
+                "a suite cannot be named `my suite`: letters, digits, `_` and `-` only",
+                "stage `a` has two scenarios named `one`; name one with Scenario::new",
+                "a scenario cannot be named `{{closure}}`: letters, digits, `_` and `-` only; \
              name a closure with Scenario::new",
-            "two stages are named `a`",
-        ]);
+                "two stages are named `a`",
+            ]
+        );
     }
 
     #[test]

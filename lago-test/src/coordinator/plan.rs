@@ -173,11 +173,10 @@ mod tests {
     fn a_restorable_state_saves_what_led_to_it() {
         let steps = chain().steps(only(id(2, 0)), |stage| stage == 0);
         assert_eq!(places(&steps), [id(1, 0), id(1, 1), id(2, 0)]);
-        assert_eq!(steps.iter().map(|step| step.restore).collect::<Vec<_>>(), [
-            Some(0),
-            None,
-            None
-        ]);
+        assert_eq!(
+            steps.iter().map(|step| step.restore).collect::<Vec<_>>(),
+            [Some(0), None, None]
+        );
     }
 
     #[test]
@@ -203,7 +202,11 @@ mod tests {
         let shape = chain();
         assert_eq!(shape.blocker(id(0, 1), &[id(0, 0)]), Some(id(0, 0)));
         assert_eq!(shape.blocker(id(2, 0), &[id(0, 1)]), Some(id(0, 1)));
-        assert_eq!(shape.blocker(id(1, 1), &[id(1, 0)]), None, "continue_on_failure blocks nothing");
+        assert_eq!(
+            shape.blocker(id(1, 1), &[id(1, 0)]),
+            None,
+            "continue_on_failure blocks nothing"
+        );
         assert_eq!(shape.blocker(id(0, 0), &[id(0, 1)]), None, "what came before is not blocked");
     }
 

@@ -70,7 +70,8 @@ impl Run {
         let started = Instant::now();
         let outcome = self.attempt(step);
         self.remember(step.id, &outcome);
-        let ran = outcome.is_failure() || matches!(outcome, Outcome::Passed | Outcome::Skipped { .. });
+        let ran =
+            outcome.is_failure() || matches!(outcome, Outcome::Passed | Outcome::Skipped { .. });
         let (stage, scenario) = self.names(step.id);
         let output = self.output(step.id).filter(|_| ran);
         self.event(What::ScenarioFinished {
@@ -108,7 +109,7 @@ impl Run {
     /// Brings everything into the state that a scenario runs on.
     fn prepare(&mut self, step: Step) -> Result<(), Failure> {
         if self.session.is_none() {
-            self.session = Some(Session::open(&self.suite, &self.steps)?);
+            self.session = Some(Session::open(&self.suite, &self.steps, &self.interrupts)?);
         }
         let Some(base) = step.restore else { return Ok(()) };
         let stage = self.suite.stages()[base].name().to_owned();

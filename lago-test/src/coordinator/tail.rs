@@ -10,6 +10,9 @@ use crate::report::console;
 /// How often the log is looked at: soon enough for a person.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
+/// A line that is longer is shown in pieces of so many bytes.
+const LONGEST_LINE: usize = 8 << 10;
+
 /// Follows one scenario's log.
 #[derive(Debug)]
 pub(super) struct Tail<'a> {
@@ -28,13 +31,14 @@ impl<'a> Tail<'a> {
 
     /// Prints the whole lines that have come since the last time. That it could not is no reason to end a run.
     pub(super) fn print_new(&mut self) {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = [0; 8 << 10];
         while let Ok(length @ 1..) = self.read(&mut buffer) {
             for &byte in &buffer[..length] {
-                if byte == b'\n' {
-                    self.print_line();
-                } else {
+                if byte != b'\n' {
                     self.line.push(byte);
+                }
+                if byte == b'\n' || self.line.len() >= LONGEST_LINE {
+                    self.print_line();
                 }
             }
         }

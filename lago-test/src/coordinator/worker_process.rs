@@ -141,7 +141,7 @@ impl WorkerProcess {
 
     /// Takes what has arrived; false when nothing has and nothing will.
     fn receive(&mut self) -> bool {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = [0; 4 << 10];
         match self.socket.read(&mut buffer) {
             Ok(0) => false,
             Ok(length) => {

@@ -1,4 +1,4 @@
-//! The JUnit file, as Jenkins and its strict xUnit plugin read it. A function of the events and of the scenarios' logs.
+//! The `JUnit` file, as Jenkins and its strict xUnit plugin read it. A function of the events and of the scenarios' logs.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -47,7 +47,9 @@ fn render(
 
     let mut suite = TestSuite::new(run.suite);
     suite.set_time(took);
-    suite.extra.insert("timestamp".into(), started.at.format("%Y-%m-%dT%H:%M:%S").to_string().into());
+    suite
+        .extra
+        .insert("timestamp".into(), started.at.format("%Y-%m-%dT%H:%M:%S").to_string().into());
     suite.extra.insert("hostname".into(), clean(&run.machine.hostname).into());
     suite.add_property(("lago-test", run.version));
     suite.add_property(("kernel", clean(&run.machine.kernel).as_str()));
@@ -152,7 +154,10 @@ mod tests {
     use std::process::Command;
 
     fn at(millisecond: i64, what: What) -> Event {
-        Event { at: DateTime::from_timestamp_millis(1_700_000_000_000 + millisecond).unwrap(), what }
+        Event {
+            at: DateTime::from_timestamp_millis(1_700_000_000_000 + millisecond).unwrap(),
+            what,
+        }
     }
 
     fn planned(stage: &str, scenario: &str) -> Planned {
@@ -222,10 +227,8 @@ mod tests {
         if let Some(schema) = std::env::var_os("LAGO_JUNIT_XSD") {
             command.arg("--schema").arg(schema);
         }
-        let output = command
-            .arg(file.path())
-            .output()
-            .expect("xmllint runs (Debian package libxml2-utils)");
+        let output =
+            command.arg(file.path()).output().expect("xmllint runs (Debian package libxml2-utils)");
         if output.status.success() {
             return Ok(());
         }

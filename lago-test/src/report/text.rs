@@ -11,12 +11,8 @@ pub(super) fn clean(text: &str) -> String {
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
         match c {
-            '\n' => {
-                cleaned.push('\n');
-                column = 0;
-            }
             '\r' if rest.as_str().starts_with('\n') => {}
-            '\r' => {
+            '\n' | '\r' => {
                 cleaned.push('\n');
                 column = 0;
             }

@@ -36,13 +36,16 @@ fn all_pass() {
 fn a_failure_blocks_the_rest_and_later_stages() {
     let ran = Fixture::new("blocking").run();
     assert_eq!(ran.exit_code(), Some(101));
-    assert_eq!(ran.words(), [
-        "first::tolerated failed",
-        "first::install passed",
-        "first::broken failed",
-        "first::configure blocked",
-        "second::fetch blocked",
-    ]);
+    assert_eq!(
+        ran.words(),
+        [
+            "first::tolerated failed",
+            "first::install passed",
+            "first::broken failed",
+            "first::configure blocked",
+            "second::fetch blocked",
+        ]
+    );
     assert_eq!(ran.outcome("second::fetch"), Outcome::Blocked { by: "first::broken".into() });
 
     let stdout = ran.stdout();
@@ -69,11 +72,10 @@ fn blocked_is_never_green_under_nextest() {
 fn skipped_blocks_nothing() {
     let ran = Fixture::new("skipping").run();
     assert_eq!(ran.exit_code(), Some(0));
-    assert_eq!(ran.words(), [
-        "only::skipped skipped",
-        "only::install skipped",
-        "only::configure passed"
-    ]);
+    assert_eq!(
+        ran.words(),
+        ["only::skipped skipped", "only::install skipped", "only::configure passed"]
+    );
     let stdout = ran.stdout();
     assert!(stdout.contains("ignored (nothing to do on Tuesdays)"), "{stdout}");
     assert!(stdout.contains("ignored (no hosts)"), "{stdout}");

@@ -10,18 +10,21 @@ crate::trials![nothing_ends_the_run, panics_have_backtraces_when_asked, a_thousa
 fn nothing_ends_the_run() {
     let ran = Fixture::new("endings").run();
     assert_eq!(ran.exit_code(), Some(101));
-    assert_eq!(ran.words(), [
-        "only::panics failed",
-        "only::panics_elsewhere failed",
-        "only::aborts errored",
-        "only::exits_zero errored",
-        "only::overflows errored",
-        "only::killed errored",
-        "only::hangs timed_out",
-        "only::needs_what_is_broken errored",
-        "only::prints_to_the_coordinator passed",
-        "only::fetch passed",
-    ]);
+    assert_eq!(
+        ran.words(),
+        [
+            "only::panics failed",
+            "only::panics_elsewhere failed",
+            "only::aborts errored",
+            "only::exits_zero errored",
+            "only::overflows errored",
+            "only::killed errored",
+            "only::hangs timed_out",
+            "only::needs_what_is_broken errored",
+            "only::prints_to_the_coordinator passed",
+            "only::fetch passed",
+        ]
+    );
     panics_say_where(&ran);
     errors_say_how(&ran);
     a_hanging_scenario_leaves_nothing(&ran);
@@ -58,16 +61,17 @@ fn a_hanging_scenario_leaves_nothing(ran: &Ran) {
 }
 
 fn dead_workers_are_replaced(ran: &Ran) {
-    let started =
-        ran.events().iter().filter(|event| matches!(event.what, What::WorkerStarted { .. })).count();
+    let started = ran
+        .events()
+        .iter()
+        .filter(|event| matches!(event.what, What::WorkerStarted { .. }))
+        .count();
     assert_eq!(started, 6, "one at first, and one after each of five deaths");
 }
 
 fn panics_have_backtraces_when_asked() {
-    let ran = Fixture::new("endings")
-        .args(&["--exact", "only::panics"])
-        .env("RUST_BACKTRACE", "1")
-        .run();
+    let ran =
+        Fixture::new("endings").args(&["--exact", "only::panics"]).env("RUST_BACKTRACE", "1").run();
     let text = ran.outcome("only::panics").to_string();
     assert!(text.contains("fixtures::panics"), "{text}");
 }

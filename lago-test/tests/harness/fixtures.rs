@@ -56,14 +56,15 @@ pub(crate) fn suite(name: &str) -> Suite {
         ])),
         "loud" => suite
             .stage(Stage::new("only").scenarios(scenarios![continue_on_failure(much), says_hello])),
-        "slow" => {
-            suite.stage(Stage::new("only").scenarios(scenarios![says_hello, waits, fetch]))
-        }
+        "slow" => suite.stage(Stage::new("only").scenarios(scenarios![says_hello, waits, fetch])),
         "brief" => suite.stage(Stage::new("only").scenarios(scenarios![pauses, fetch])),
+        "chatty" => suite.stage(Stage::new("only").scenarios(scenarios![chatters])),
         "parameters" => suite.stage(Stage::new("only").scenarios(scenarios![takes_parameters])),
-        "many" => suite.stage(Stage::new("only").scenarios(
-            (0..1000).map(|number| Scenario::new(format!("empty_{number:04}"), || {})),
-        )),
+        "many" => {
+            suite.stage(Stage::new("only").scenarios(
+                (0..1000).map(|number| Scenario::new(format!("empty_{number:04}"), || {})),
+            ))
+        }
         "duplicates" => suite.stage(Stage::new("only").scenarios(scenarios![fetch, fetch])),
         other => panic!("there is no fixture suite `{other}`"),
     }
@@ -89,8 +90,8 @@ fn skipped() -> TestResult {
 }
 
 fn panics() {
-    let none: Option<u32> = None;
-    none.expect("there is a number");
+    let number: Option<u32> = "x".parse().ok();
+    number.expect("there is a number");
 }
 
 fn panics_elsewhere() {
@@ -158,14 +159,17 @@ fn quiet() {}
 
 fn any_bytes() -> TestResult {
     let mut out = std::io::stdout();
-    out.write_all(b"\x1b[31mred\x1b[0m nul:\0 bad:\xff\xfe cdata:]]> noncharacter:\xef\xbf\xbe\ttab\r\n")?;
+    out.write_all(
+        b"\x1b[31mred\x1b[0m nul:\0 bad:\xff\xfe cdata:]]> noncharacter:\xef\xbf\xbe\ttab\r\n",
+    )?;
     out.write_all(b"\x1b]0;unfinished title; after")?;
     ensure!(false, "\u{1b}[1mbold\u{1b}[0m \0 ]]> \u{ffff} <&>");
     Ok(())
 }
 
 fn child_prints() -> TestResult {
-    let status = Command::new("sh").args(["-c", "echo from a child; echo and its errors >&2"]).status()?;
+    let status =
+        Command::new("sh").args(["-c", "echo from a child; echo and its errors >&2"]).status()?;
     ensure!(status.success());
     Ok(())
 }
@@ -174,7 +178,7 @@ fn child_prints() -> TestResult {
 fn much() -> TestResult {
     let mut out = std::io::stdout().lock();
     writeln!(out, "the first line")?;
-    let block = [b'x'; 64 << 10];
+    let block = vec![b'x'; 64 << 10];
     for _ in 0..800 {
         out.write_all(&block)?;
     }
@@ -193,6 +197,13 @@ fn pauses() {
     std::thread::sleep(seconds(1));
 }
 
+/// More than fits into a pipe.
+fn chatters() {
+    for number in 0..20_000 {
+        println!("line {number}");
+    }
+}
+
 struct Place(String);
 
 impl FromContext for Place {
@@ -201,6 +212,7 @@ impl FromContext for Place {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "parameters are handed over")]
 fn takes_parameters(here: Place, again: Place) -> TestResult {
     ensure!(here.0 == "parameters/only/takes_parameters", "{}", here.0);
     ensure!(again.0 == here.0);

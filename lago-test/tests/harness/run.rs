@@ -82,6 +82,10 @@ impl Running {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.workdir.path().join("stderr")).unwrap()
+    }
+
     /// Waits until a file in the prefix has a text in it, and gives the file's text.
     pub(crate) fn wait_for(&self, path: &str, text: &str) -> String {
         let path = self.workdir.path().join("default").join(path);

@@ -1,10 +1,13 @@
 //! Runs that are ended from outside.
 
+use std::io::PipeReader;
+
 use lago_test::events::{RunResult, What};
 
 use crate::run::{Fixture, Running, is_alive, wait_until};
 
 crate::trials![
+    an_interrupted_wait_for_another_run_ends,
     an_interrupted_run_has_its_reports,
     termination_is_the_same,
     a_second_interrupt_leaves_at_once,
@@ -26,11 +29,10 @@ fn an_interrupted_run_has_its_reports() {
     running.signal("-INT");
     let ran = running.wait();
     assert_eq!(ran.exit_code(), Some(130));
-    assert_eq!(ran.words(), [
-        "only::says_hello passed",
-        "only::waits errored",
-        "only::fetch not_run"
-    ]);
+    assert_eq!(
+        ran.words(),
+        ["only::says_hello passed", "only::waits errored", "only::fetch not_run"]
+    );
     assert!(ran.outcome("only::waits").to_string().contains("interrupted by SIGINT"));
     assert!(!is_alive(&worker));
     assert!(ran.stderr().contains("once more to leave at once"), "{}", ran.stderr());
@@ -50,13 +52,24 @@ fn termination_is_the_same() {
 }
 
 fn a_second_interrupt_leaves_at_once() {
-    // A stopped worker cannot be waited for politely, so the first signal does not end the run by itself.
-    let (running, worker) = waiting();
+    // Nobody reads what the run prints, so it cannot end by itself after the first one.
+    let (running, reader) = Fixture::new("chatty").args(&["--nocapture"]).start_with_reader();
+    running.wait_for("events.jsonl", "scenario_started");
+    wait_until("a full pipe", || is_full(&reader));
     running.signal("-INT");
+    wait_until("the first one's message", || {
+        running.stderr().contains("once more to leave at once")
+    });
     running.signal("-INT");
     let ran = running.wait();
     assert_eq!(ran.exit_code(), Some(130));
-    wait_until("the worker's end", || !is_alive(&worker));
+    assert!(ran.stderr().contains("left at once; nothing is left running"), "{}", ran.stderr());
+    drop(reader);
+}
+
+fn is_full(pipe: &PipeReader) -> bool {
+    let waiting = rustix::io::ioctl_fionread(pipe).unwrap();
+    waiting >= 60 << 10
 }
 
 fn a_killed_coordinator_leaves_readable_events_and_no_worker() {
@@ -82,4 +95,17 @@ fn a_stopped_reader_does_not_leave_a_worker() {
     let last = ran.events().pop().unwrap().what;
     assert!(matches!(last, What::RunFinished { .. }), "{last:?}");
     assert!(ran.valid_junit().contains("the run ended before it did"));
+}
+
+fn an_interrupted_wait_for_another_run_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let lock = std::fs::File::create(directory.path().join("default.lock")).unwrap();
+    lock.lock().unwrap();
+    let workdir = directory.path().to_str().unwrap();
+    let running = Fixture::new("passing").env("LAGO_FIXTURE_WORKDIR", workdir).start();
+    wait_until("the wait", || running.stderr().contains("waiting for another run"));
+    running.signal("-INT");
+    let ran = running.wait();
+    assert_eq!(ran.exit_code(), Some(130));
+    assert!(ran.stdout().contains("interrupted while waiting"), "{}", ran.stdout());
 }

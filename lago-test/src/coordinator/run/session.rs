@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::interrupts::Interrupts;
 use super::super::plan::{Role, Step};
 use crate::events::{self, EventLog, Machine, Planned, What};
 use crate::files::{self, Files, PrefixLock};
@@ -20,10 +21,14 @@ pub(super) struct Session {
 
 impl Session {
     /// Takes the prefix and writes the first event.
-    pub(super) fn open(suite: &Suite, steps: &[Step]) -> Result<Self, Failure> {
+    pub(super) fn open(
+        suite: &Suite,
+        steps: &[Step],
+        interrupts: &Interrupts,
+    ) -> Result<Self, Failure> {
         let workdir = workdir(suite)?;
         let files = Files::new(&workdir, suite.name());
-        let lock = files.lock()?;
+        let lock = files.lock(|| interrupts.signal().is_some())?;
         let log = files.clear_reports().and_then(|()| EventLog::create(&files.events()));
         let log = log.map_err(|error| {
             let message = format!("cannot write reports to {}", files.prefix.display());

@@ -120,21 +120,17 @@ impl Run {
             prefix: None,
         };
         let _ = worker.send(&hello);
-        let watch = Watch {
-            limit: limits::WORKER_START,
-            interrupts: &self.interrupts,
-            meanwhile: None,
-        };
+        let watch =
+            Watch { limit: limits::WORKER_START, interrupts: &self.interrupts, meanwhile: None };
         let problem = match worker.wait(watch) {
             Waited::Answer(Answer::Ready { pid, .. }) => {
                 self.event(What::WorkerStarted { worker: number, pid });
                 return Ok(worker);
             }
             Waited::Answer(Answer::Unfit { reason }) => reason,
-            Waited::LimitPassed => format!(
-                "it was not ready within {}",
-                crate::duration::spoken(limits::WORKER_START)
-            ),
+            Waited::LimitPassed => {
+                format!("it was not ready within {}", crate::duration::spoken(limits::WORKER_START))
+            }
             Waited::Interrupted => "interrupted while it started".to_owned(),
             Waited::Gone => "it ended before it was ready".to_owned(),
             Waited::Answer(other) => format!("it answered {other:?}"),
