@@ -157,7 +157,7 @@ impl Check<'_> {
                     format!(
                         "the nets {other_name:?} ({other}) and {name:?} ({subnet}) share addresses"
                     ),
-                    "write a `gw` in another subnet, or no `gw` at all",
+                    "write addresses of another subnet into one of the two",
                 );
             }
         }
@@ -189,9 +189,12 @@ impl Check<'_> {
     fn address(&self, path: &[&str], ip: Ipv4Addr, nic: &Nic) {
         let Some(net) = self.file.nets.get(&nic.net) else { return };
         let Some(subnet) = net.subnet else { return };
-        let message = if let Some(reason) = unusable(ip) {
-            format!("{ip} is {reason}, which guests cannot use")
-        } else if !subnet.contains(&ip) {
+        if let Some(reason) = unusable(ip) {
+            let message = format!("{ip} is {reason}, which guests cannot use");
+            let help = "write an address of a private network, or remove `ip` to have one planned";
+            return self.mistake(path, message, help);
+        }
+        let message = if !subnet.contains(&ip) {
             format!("{ip} is outside of the net {:?}, which is {subnet}", nic.net)
         } else if !is_host(ip, subnet) {
             format!("{ip} is an address that the net {:?} ({subnet}) keeps for itself", nic.net)
