@@ -182,8 +182,8 @@ fn bound(range: &Fields<'_>, name: &str) -> Option<HostAddress> {
     Some(HostAddress::Address(address))
 }
 
-/// Fixes the subnet of a network without `gw` if anything else in the file says it: the address of one of its NICs, or a
-/// whole address in `dhcp`.
+/// Fixes the subnet of a network without `gw` if anything else in the file says it: the address of one of its NICs, or
+/// a whole address in `dhcp`.
 pub(super) fn infer_subnet(net: &mut Net, addresses: impl IntoIterator<Item = Ipv4Addr>) {
     if net.subnet.is_some() {
         return;
