@@ -1,7 +1,7 @@
 //! Init files as users write them: what is said about wrong ones, and what right ones mean.
 //!
-//! Each file in `bad-init-files` and `good-init-files` is a test, with what is expected of it beside it. A new file is a
-//! new test: `cargo insta review` shows what its expectation would be.
+//! Each file in `bad-init-files` and `good-init-files` is a test, with what is expected of it beside it. A new file is
+//! a new test: `cargo insta review` shows what its expectation would be.
 
 use std::fs;
 use std::net::Ipv4Addr;

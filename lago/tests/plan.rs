@@ -125,6 +125,24 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn no_address_makes_the_planner_panic(
+        gw in "(0|1|10|127|192|224|255)\\.(0|255)\\.(0|255)\\.(0|1|255)(/(0|1|7|8|24|29|30|31|32))?",
+        ip in "(0|10|192|255)\\.(0|255)\\.(0|255)\\.(0|1|2|254|255)",
+        start in "0|1|5|255|4294967295|10\\.0\\.0\\.1|255\\.255\\.255\\.255|0\\.0\\.0\\.0",
+        end in "0|1|6|255|4294967295|10\\.0\\.0\\.1|255\\.255\\.255\\.255|0\\.0\\.0\\.0",
+    ) {
+        let nets = [format!("gw: {gw}"), format!("gw: {gw}, dhcp: {{start: {start}, end: {end}}}"), format!("dhcp: {{start: {start}, end: {end}}}")];
+        for net in nets {
+            let text = format!("domains: {{web: {{nics: [{{net: lago, ip: {ip}}}, {{net: lago}}]}}}}\nnets: {{lago: {{{net}}}}}");
+            if let Ok(file) = InitFile::parse(&text, Path::new("LagoInitFile")) {
+                let _ = plan(&file, &PlanInput { id: ID, taken: &[] });
+            }
+        }
+    }
+}
+
 #[test]
 fn different_prefixes_have_different_bridges() {
     let text = "domains: {web: {nics: [{net: lago}]}}\nnets: {lago: }";

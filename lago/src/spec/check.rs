@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use super::InitFile;
 use super::diagnostic::Report;
 use super::net::{PREFIX_LENGTH, first_host, gateway_of, hosts_outside, overlap, unusable};
-use super::types::{Domain, HostAddress, Net, Nic, VmProvider};
+use super::types::{Disk, Domain, HostAddress, Net, Nic, VmProvider};
 
 /// Reports everything that does not fit.
 pub(super) fn all(file: &InitFile, report: &Report<'_>) {
@@ -17,7 +17,8 @@ pub(super) fn all(file: &InitFile, report: &Report<'_>) {
     check.names("domains", file.domains.keys());
     check.names("nets", file.nets.keys());
     for (name, domain) in &file.domains {
-        check.disks(name, domain);
+        check.disks(name, domain, "dev", |disk| &disk.dev);
+        check.disks(name, domain, "name", |disk| &disk.name);
         check.provider(name, domain);
     }
     for (name, net) in &file.nets {
@@ -59,42 +60,20 @@ impl Check<'_> {
         }
     }
 
-    fn disks(&self, domain_name: &str, domain: &Domain) {
-        let mut devices: HashMap<&str, usize> = HashMap::new();
-        let mut names: HashMap<&str, usize> = HashMap::new();
+    /// No two disks of a domain have the same `field`.
+    fn disks(&self, name: &str, domain: &Domain, field: &str, value: fn(&Disk) -> &String) {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
         for (index, disk) in domain.disks.iter().enumerate() {
-            let path = |index: usize, field: &'static str| {
-                [
-                    "domains".to_owned(),
-                    domain_name.to_owned(),
-                    "disks".to_owned(),
-                    index.to_string(),
-                    field.to_owned(),
-                ]
+            let value = value(disk).as_str();
+            let Some(first) = seen.insert(value, index).filter(|_| !value.is_empty()) else {
+                continue;
             };
-            let pairs = [
-                (
-                    "dev",
-                    devices.insert(&disk.dev, index),
-                    &disk.dev,
-                    "give each disk a `dev` of its own",
-                ),
-                (
-                    "name",
-                    names.insert(&disk.name, index),
-                    &disk.name,
-                    "give each disk a `name` of its own",
-                ),
-            ];
-            for (field, first, value, help) in pairs {
-                let Some(first) = first.filter(|_| !value.is_empty()) else { continue };
-                let line = self.line(&as_strs(&path(first, field)));
-                self.mistake(
-                    &as_strs(&path(index, field)),
-                    format!("two disks of {domain_name:?} have the {field} {value}, the other on line {line}"),
-                    help,
-                );
-            }
+            let line = self.line(&["domains", name, "disks", &first.to_string(), field]);
+            self.mistake(
+                &["domains", name, "disks", &index.to_string(), field],
+                format!("two disks of {name:?} have the {field} {value}, the other on line {line}"),
+                format!("give each disk a `{field}` of its own"),
+            );
         }
     }
 
@@ -157,7 +136,7 @@ impl Check<'_> {
                     format!(
                         "the nets {other_name:?} ({other}) and {name:?} ({subnet}) share addresses"
                     ),
-                    "write a `gw` in another subnet, or no `gw` at all",
+                    "write addresses of another subnet into one of the two",
                 );
             }
         }
@@ -189,9 +168,12 @@ impl Check<'_> {
     fn address(&self, path: &[&str], ip: Ipv4Addr, nic: &Nic) {
         let Some(net) = self.file.nets.get(&nic.net) else { return };
         let Some(subnet) = net.subnet else { return };
-        let message = if let Some(reason) = unusable(ip) {
-            format!("{ip} is {reason}, which guests cannot use")
-        } else if !subnet.contains(&ip) {
+        if let Some(reason) = unusable(ip) {
+            let message = format!("{ip} is {reason}, which guests cannot use");
+            let help = "write an address of a private network, or remove `ip` to have one planned";
+            return self.mistake(path, message, help);
+        }
+        let message = if !subnet.contains(&ip) {
             format!("{ip} is outside of the net {:?}, which is {subnet}", nic.net)
         } else if !is_host(ip, subnet) {
             format!("{ip} is an address that the net {:?} ({subnet}) keeps for itself", nic.net)
@@ -268,10 +250,6 @@ impl Check<'_> {
             );
         }
     }
-}
-
-fn as_strs(path: &[String]) -> Vec<&str> {
-    path.iter().map(String::as_str).collect()
 }
 
 fn join<'n>(names: impl IntoIterator<Item = &'n String>) -> String {

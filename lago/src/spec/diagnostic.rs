@@ -55,11 +55,13 @@ pub struct Diagnostic {
     excerpt: Option<Excerpt>,
 }
 
-/// The line of the file that a diagnostic points into.
+/// The part of the line that a diagnostic points into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Excerpt {
     text: String,
-    /// How many characters to underline.
+    /// How many characters stand before the marks.
+    indent: usize,
+    /// How many characters to mark.
     length: usize,
 }
 
@@ -76,21 +78,37 @@ impl fmt::Display for Diagnostic {
             write!(f, "; {}", self.help)?;
         }
         match &self.excerpt {
-            Some(excerpt) => write!(f, "\n{}", excerpt.underlined(self.line, self.column)),
+            Some(excerpt) => write!(f, "\n{}", excerpt.marked(self.line)),
             None => Ok(()),
         }
     }
 }
 
 impl Excerpt {
-    fn underlined(&self, line: usize, column: usize) -> String {
+    /// More than this of a line is not shown: JSON may have everything on one.
+    const WIDTH: usize = 120;
+    /// How much of a long line is shown before the mistake.
+    const BEFORE: usize = 60;
+
+    /// The part of `line` around a place; `column` counts from 1.
+    fn around(line: &str, column: usize, length: usize) -> Self {
+        let total = line.chars().count();
+        let indent = (column - 1).min(total);
+        let skipped = if total > Self::WIDTH { indent.saturating_sub(Self::BEFORE) } else { 0 };
+        let text: String = line.chars().skip(skipped).take(Self::WIDTH).collect();
+        let indent = indent - skipped;
+        let left = text.chars().count() - indent;
+        Self { text, indent, length: length.clamp(1, left.max(1)) }
+    }
+
+    fn marked(&self, line: usize) -> String {
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         // Tabs are kept, so that the marks stand below what they mark however wide a tab is shown.
         let indent: String = self
             .text
             .chars()
-            .take(column - 1)
+            .take(self.indent)
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         format!("{number} | {}\n{margin} | {indent}{}", self.text, "^".repeat(self.length))
@@ -166,7 +184,6 @@ impl<'a> Report<'a> {
 
     fn excerpt(&self, at: Mark) -> Option<Excerpt> {
         let text = self.text.lines().nth(at.line.checked_sub(1)?)?;
-        let left = text.chars().count().saturating_sub(at.column - 1);
-        Some(Excerpt { text: text.to_owned(), length: at.length.clamp(1, left.max(1)) })
+        Some(Excerpt::around(text, at.column, at.length))
     }
 }

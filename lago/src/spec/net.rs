@@ -73,6 +73,15 @@ fn gateway(fields: &Fields<'_>) -> Option<(Ipv4Addr, Ipv4Net)> {
         );
         return None;
     };
+    if !PREFIX_LENGTHS.contains(&subnet.prefix_len()) {
+        let (shortest, longest) = (PREFIX_LENGTHS.start(), PREFIX_LENGTHS.end());
+        fields.mistake(
+            text.at,
+            format!("a subnet with a prefix of {} bits is of no use", subnet.prefix_len()),
+            format!("write a prefix length from {shortest} to {longest}, such as /24"),
+        );
+        return None;
+    }
     check_usable(fields, gateway, subnet, text.at);
     Some((gateway, subnet.trunc()))
 }
@@ -83,14 +92,7 @@ pub(super) fn subnet_around(address: Ipv4Addr) -> Ipv4Net {
 }
 
 fn check_usable(fields: &Fields<'_>, gateway: Ipv4Addr, subnet: Ipv4Net, at: Mark) {
-    let (shortest, longest) = (PREFIX_LENGTHS.start(), PREFIX_LENGTHS.end());
-    if !PREFIX_LENGTHS.contains(&subnet.prefix_len()) {
-        fields.mistake(
-            at,
-            format!("a subnet with a prefix of {} bits is of no use", subnet.prefix_len()),
-            format!("write a prefix length from {shortest} to {longest}, such as /24"),
-        );
-    } else if let Some(reason) = unusable(gateway) {
+    if let Some(reason) = unusable(gateway) {
         fields.mistake(
             at,
             format!("{gateway} is {reason}, which guests cannot use"),
@@ -180,8 +182,8 @@ fn bound(range: &Fields<'_>, name: &str) -> Option<HostAddress> {
     Some(HostAddress::Address(address))
 }
 
-/// Fixes the subnet of a network without `gw` if anything else in the file says it: the address of one of its NICs, or a
-/// whole address in `dhcp`.
+/// Fixes the subnet of a network without `gw` if anything else in the file says it: the address of one of its NICs, or
+/// a whole address in `dhcp`.
 pub(super) fn infer_subnet(net: &mut Net, addresses: impl IntoIterator<Item = Ipv4Addr>) {
     if net.subnet.is_some() {
         return;

@@ -1,6 +1,7 @@
 //! Plans what the init file leaves open: subnets, addresses, hardware addresses, bridges and names.
 //!
-//! A plan is a pure function of the init file and its [`PlanInput`]: the same input gives the same plan, on every machine.
+//! A plan is a pure function of the init file and its [`PlanInput`]: the same input gives the same plan, on every
+//! machine.
 
 mod addresses;
 mod bridges;
@@ -22,7 +23,8 @@ use super::{DhcpRange, InitFile, NetKind};
 pub struct PlanInput<'a> {
     /// The prefix's identity, which makes the names of its bridges its own.
     pub id: Uuid,
-    /// Subnets that others use where the prefix will run. Empty on a private host, which shares no network with anybody.
+    /// Subnets that others use where the prefix will run. Empty on a private host, which shares no network with
+    /// anybody.
     pub taken: &'a [Ipv4Net],
 }
 

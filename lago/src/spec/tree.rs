@@ -120,7 +120,7 @@ fn report_syntax(error: &serde_saphyr::Error, report: &Report<'_>) {
     };
     let text = error.render_with_formatter(&UserMessageFormatter);
     // The place is in the mark already.
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    let message = text.split_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     report.mistake(
         error.location().map(mark).unwrap_or_default(),
         format!("this is not valid YAML or JSON: {message}"),
