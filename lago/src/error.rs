@@ -4,7 +4,11 @@
 /// What any operation of this crate fails with.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {}
+pub enum Error {
+    /// A guest could not be reached, or something in it failed.
+    #[error(transparent)]
+    Guest(#[from] crate::guest::GuestError),
+}
 
 /// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
