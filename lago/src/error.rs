@@ -37,6 +37,18 @@ pub enum Error {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// Where domains run.
+    #[error(transparent)]
+    Host(#[from] crate::host::HostError),
+    /// Domains and networks.
+    #[error(transparent)]
+    Virt(#[from] crate::virt::VirtError),
+    /// What is done in a guest.
+    #[error(transparent)]
+    Guest(#[from] crate::guest::GuestError),
+    /// A prefix as a directory.
+    #[error(transparent)]
+    Prefix(#[from] crate::prefix::PrefixError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {
