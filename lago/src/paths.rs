@@ -185,6 +185,7 @@ fn is_system_root() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::utils::HostCommand;
 
     #[test]
     fn names_are_inside_the_prefix() {
@@ -214,5 +215,37 @@ mod tests {
         write_json(&paths.marker(), &newer).unwrap();
         let error = paths.check().unwrap_err().to_string();
         assert!(error.contains("99.1.0"), "{error}");
+    }
+
+    /// Makes [`print_the_store`] print, when a test runs it in a process of its own.
+    const PRINT_VARIABLE: &str = "PATHS_TEST_PRINT";
+
+    /// Not a test of its own: what the other process of the test below does.
+    #[test]
+    fn print_the_store() {
+        if env::var_os(PRINT_VARIABLE).is_some() {
+            println!("\nstore {}", default_store().unwrap().display());
+        }
+    }
+
+    #[test]
+    fn the_store_is_the_users_also_for_root_of_a_private_host() {
+        let program = env::current_exe().unwrap();
+        let args = ["--exact", "paths::tests::print_the_store", "--nocapture"];
+        let store_in = |launcher: &[&str]| {
+            let mut command = HostCommand::new("env").args(launcher).arg(&program).args(args);
+            command.command_mut().env_remove("XDG_DATA_HOME");
+            let output =
+                command.env("HOME", "/home/someone").env(PRINT_VARIABLE, "1").run().unwrap();
+            let text = output.stdout_text();
+            let found =
+                text.lines().find_map(|line| line.strip_prefix("store ").map(str::to_owned));
+            found.unwrap_or_else(|| panic!("{text}"))
+        };
+        let users = "/home/someone/.local/share/lago/store";
+        assert_eq!(store_in(&["unshare", "--user", "--map-root-user"]), users);
+        assert_eq!(store_in(&["XDG_DATA_HOME=/data", "unshare", "--user"]), "/data/lago/store");
+        let mine = if is_system_root() { "/var/lib/lago/store" } else { users };
+        assert_eq!(store_in(&[]), mine);
     }
 }

@@ -1,6 +1,7 @@
 //! Running programs of the host.
 
-use std::ffi::OsStr;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -198,13 +199,30 @@ impl HostCommand {
 
     fn spawn_error(&self, line: &str, source: io::Error) -> CommandError {
         let command = line.to_owned();
-        let dir = self.command.get_current_dir();
-        if source.kind() != io::ErrorKind::NotFound || dir.is_some_and(|dir| !dir.is_dir()) {
+        let no_dir = self.command.get_current_dir().is_some_and(|dir| !dir.is_dir());
+        let missing = match source.kind() {
+            io::ErrorKind::NotFound => !no_dir,
+            // Also the answer when a directory of the PATH, such as root's, may not be searched.
+            io::ErrorKind::PermissionDenied => !self.is_found(),
+            _ => false,
+        };
+        if !missing {
             return CommandError::Io { command, source };
         }
         let program = self.command.get_program().to_string_lossy().into_owned();
         let remedy = self.remedy.clone().unwrap_or_else(|| package_of(&program));
         CommandError::Missing { program, command, remedy }
+    }
+
+    /// Whether the program is somewhere where this user can see it.
+    fn is_found(&self) -> bool {
+        let program = Path::new(self.command.get_program());
+        if program.components().count() > 1 {
+            return program.exists();
+        }
+        let own = self.command.get_envs().find(|(name, _)| *name == "PATH");
+        let path = own.map_or_else(|| env::var_os("PATH"), |(_, value)| value.map(OsString::from));
+        path.is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(program).exists()))
     }
 }
 

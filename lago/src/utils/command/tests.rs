@@ -62,6 +62,16 @@ fn a_missing_program_says_how_to_get_it() {
 }
 
 #[test]
+fn a_program_that_may_not_be_run_is_not_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("tool"), "#!/bin/sh\n").unwrap();
+    for program in [dir.path().join("tool").as_os_str(), "tool".as_ref()] {
+        let error = HostCommand::new(program).env("PATH", dir.path()).run().unwrap_err();
+        assert!(matches!(error, CommandError::Io { .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_missing_directory_is_not_a_missing_program() {
     let error = HostCommand::new("true").current_dir("/no/such/dir").run().unwrap_err();
     assert!(matches!(error, CommandError::Io { .. }), "{error}");
