@@ -18,11 +18,5 @@ pub const CURRENT_LINK: &str = "current";
 /// The template store's directory below the data directory.
 pub const STORE_DIR: &str = "store";
 
-/// The version of a prefix directory's layout, written into its marker file. A prefix of a newer layout is refused.
+/// The version of a prefix directory's layout, written into its record. A prefix of a newer layout is refused.
 pub const PREFIX_FORMAT: u32 = 1;
-
-/// The password of `root` in guests when neither the init file nor the configuration says otherwise; Lago's own.
-pub const DEFAULT_ROOT_PASSWORD: &str = "123456";
-
-/// The user that commands in guests run as.
-pub const DEFAULT_SSH_USER: &str = "root";

@@ -18,6 +18,9 @@ pub const LOCK_FILE: &str = "lock";
 /// The time between two tries at a lock that is held. The kernel can wait for a lock, but not with a limit.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How long it is waited in silence. Most holders are done by then, and a line for each would be noise.
+const TELL_AFTER: Duration = Duration::from_secs(1);
+
 /// More than this in a lock file is old holders of shared locks, to be swept out by the next holder.
 const HOLDERS_SIZE: u64 = 4096;
 
@@ -122,7 +125,7 @@ fn lock_named(file: &Path, what: &Path, mode: Mode, limit: Duration) -> Result<D
         if last_try {
             return Err(LockError::Held { path: what.to_owned(), holders, limit });
         }
-        if !told {
+        if !told && deadline.elapsed() > TELL_AFTER {
             tracing::info!("waiting for {}, in use by {holders}", what.display());
             told = true;
         }

@@ -4,11 +4,11 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::constants::{APP_DIR, PREFIX_FORMAT, STORE_DIR, VERSION};
+use crate::constants::{APP_DIR, PREFIX_FORMAT, STORE_DIR};
 use crate::dirlock::LOCK_FILE;
-use crate::utils::{FileError, read_json, write_json};
+use crate::utils::read_json;
 use crate::workdir::WorkdirError;
 
 /// The paths inside one prefix. It only names them; nothing is created.
@@ -17,8 +17,9 @@ pub struct Paths {
     prefix: PathBuf,
 }
 
-/// What the marker file of a prefix holds.
-#[derive(Debug, Serialize, Deserialize)]
+/// The part of the record that every version writes alike.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 struct Marker {
     format: u32,
     lago: String,
@@ -35,8 +36,8 @@ impl Paths {
         &self.prefix
     }
 
-    /// The file by which a directory is recognised as a prefix.
-    pub fn marker(&self) -> PathBuf {
+    /// The record of what was decided when the prefix was made, by which a directory is recognised as a prefix.
+    pub fn record(&self) -> PathBuf {
         self.prefix.join("prefix.json")
     }
 
@@ -50,19 +51,9 @@ impl Paths {
         self.prefix.join(LOCK_FILE)
     }
 
-    /// The init file as it was read, with prototypes and defaults applied.
-    pub fn init_file(&self) -> PathBuf {
-        self.prefix.join("init-file.json")
-    }
-
-    /// The planned networks, addresses and names.
-    pub fn plan(&self) -> PathBuf {
-        self.prefix.join("plan.json")
-    }
-
-    /// Free-form facts about the prefix.
-    pub fn metadata(&self) -> PathBuf {
-        self.prefix.join("metadata.json")
+    /// The file that is there while the prefix is being made: a directory with it and without a record is half made.
+    pub fn unfinished(&self) -> PathBuf {
+        self.prefix.join("unfinished")
     }
 
     /// The directory of the VMs' disks.
@@ -85,14 +76,14 @@ impl Paths {
         self.prefix.join("logs")
     }
 
-    /// What the VM `vm` writes to its serial console.
-    pub fn console_log(&self, vm: &str) -> PathBuf {
-        self.logs().join("console").join(format!("{vm}.log"))
+    /// The directory of the logs of serial consoles.
+    pub fn console_logs(&self) -> PathBuf {
+        self.logs().join("console")
     }
 
-    /// The directory of the libvirt XML of domains and networks.
-    pub fn virt(&self) -> PathBuf {
-        self.prefix.join("virt")
+    /// What the VM `vm` writes to its serial console.
+    pub fn console_log(&self, vm: &str) -> PathBuf {
+        self.console_logs().join(format!("{vm}.log"))
     }
 
     /// The directory of the private host.
@@ -115,24 +106,29 @@ impl Paths {
         self.ssh().join("id_ed25519.pub")
     }
 
+    /// The directory of the VMs' host keys.
+    pub fn host_keys(&self) -> PathBuf {
+        self.ssh().join("host_keys")
+    }
+
     /// The private host key that the VM `vm` is given.
     pub fn host_key(&self, vm: &str) -> PathBuf {
-        self.ssh().join(vm).join("host_key")
+        self.host_keys().join(vm)
     }
 
     /// Its public half, by which ssh recognises the VM.
     pub fn host_key_pub(&self, vm: &str) -> PathBuf {
-        self.ssh().join(vm).join("host_key.pub")
+        self.host_keys().join(format!("{vm}.pub"))
+    }
+
+    /// The host keys of all VMs, in the form of `ssh_known_hosts`.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.ssh().join("known_hosts")
     }
 
     /// Whether the directory holds a prefix, of whatever version.
     pub fn is_prefix(&self) -> bool {
-        self.marker().is_file()
-    }
-
-    /// Marks the directory as a prefix of this version's layout.
-    pub fn mark(&self) -> Result<(), FileError> {
-        write_json(&self.marker(), &Marker { format: PREFIX_FORMAT, lago: VERSION.to_owned() })
+        self.record().is_file()
     }
 
     /// Fails unless the directory holds a prefix whose layout this version knows.
@@ -140,7 +136,7 @@ impl Paths {
         if !self.is_prefix() {
             return Err(WorkdirError::NotAPrefix { path: self.prefix.clone() });
         }
-        let marker: Marker = read_json(&self.marker())?;
+        let marker: Marker = read_json(&self.record())?;
         if marker.format > PREFIX_FORMAT {
             return Err(WorkdirError::TooNew { path: self.prefix.clone(), lago: marker.lago });
         }
@@ -185,7 +181,9 @@ fn is_system_root() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::constants::VERSION;
     use crate::utils::HostCommand;
+    use crate::utils::write_json;
 
     #[test]
     fn names_are_inside_the_prefix() {
@@ -193,16 +191,17 @@ mod tests {
         assert_eq!(paths.seed("client"), Path::new("/p/images/client-seed.img"));
         assert_eq!(paths.disk("client", "root", "qcow2"), Path::new("/p/images/client-root.qcow2"));
         assert_eq!(paths.console_log("client"), Path::new("/p/logs/console/client.log"));
-        assert_eq!(paths.host_key_pub("client"), Path::new("/p/ssh/client/host_key.pub"));
+        assert_eq!(paths.host_key_pub("client"), Path::new("/p/ssh/host_keys/client.pub"));
     }
 
     #[test]
-    fn a_prefix_is_recognised_by_its_marker() {
+    fn a_prefix_is_recognised_by_its_record() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::new(dir.path());
         let error = paths.check().unwrap_err().to_string();
         assert!(error.contains("holds no lago prefix"), "{error}");
-        paths.mark().unwrap();
+        write_json(&paths.record(), &Marker { format: PREFIX_FORMAT, lago: VERSION.into() })
+            .unwrap();
         assert!(paths.is_prefix());
         paths.check().unwrap();
     }
@@ -212,7 +211,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::new(dir.path());
         let newer = Marker { format: PREFIX_FORMAT + 1, lago: "99.1.0".into() };
-        write_json(&paths.marker(), &newer).unwrap();
+        write_json(&paths.record(), &newer).unwrap();
         let error = paths.check().unwrap_err().to_string();
         assert!(error.contains("99.1.0"), "{error}");
     }

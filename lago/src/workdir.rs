@@ -172,6 +172,7 @@ impl Workdir {
     }
 
     /// Takes note that the prefix `name` is gone: if it was the current one, the first of the others becomes it.
+    /// A workdir without prefixes is removed, unless it holds something else.
     pub fn removed(&self, name: &str) -> Result<(), WorkdirError> {
         if self.link_target()?.is_none_or(|target| target != Path::new(name)) {
             return Ok(());
@@ -180,7 +181,13 @@ impl Workdir {
             return self.set_current(other);
         }
         let link = self.link();
-        Ok(fs::remove_file(&link).map_err(FileError::io("remove", &link))?)
+        fs::remove_file(&link).map_err(FileError::io("remove", &link))?;
+        match fs::remove_dir(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+                Err(FileError::io("remove", &self.path)(error).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The name of the current prefix.
@@ -220,6 +227,17 @@ impl Workdir {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Destroys all its prefixes and removes the directory, unless it holds something else.
+    pub fn destroy(self) -> crate::Result<()> {
+        let prefixes = self.list()?.into_iter().map(|name| self.path.join(name));
+        crate::utils::parallel(prefixes, crate::Prefix::destroy_at)?;
+        let link = self.link();
+        if fs::symlink_metadata(&link).is_ok() {
+            fs::remove_file(&link).map_err(FileError::io("remove", &link))?;
+        }
+        Ok(fs::remove_dir(&self.path).map_err(FileError::io("remove", &self.path))?)
     }
 
     fn link(&self) -> PathBuf {

@@ -13,14 +13,13 @@ const TYPO_DISTANCE: usize = 2;
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
-    pub(super) secret: bool,
 }
 
 const fn key(name: &'static str, description: &'static str) -> Key {
-    Key { name, description, secret: false }
+    Key { name, description }
 }
 
-pub(super) static KEYS: [Key; 8] = [
+pub(super) static KEYS: [Key; 6] = [
     key("store", "the directory of verified template images"),
     key(
         "template_repo_path",
@@ -28,12 +27,7 @@ pub(super) static KEYS: [Key; 8] = [
     ),
     key("accel", "how VMs are run: auto, kvm or tcg"),
     key("loglevel", "what is logged: off, error, warn, info, debug or trace"),
-    Key {
-        secret: true,
-        ..key("default_root_password", "root's password in VMs whose init file gives none")
-    },
     key("libvirt_uri", "the libvirt to use instead of a private host"),
-    key("ssh_user", "the user that commands in VMs run as"),
     key("start_limit", "how long the VMs of a prefix may take to start, as 600, 600s, 10m or 1h"),
 ];
 

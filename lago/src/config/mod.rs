@@ -26,10 +26,11 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::host::AccelerationChoice;
+
 pub use error::ConfigError;
 pub use layers::{Origin, Sources};
 
-use crate::constants::{DEFAULT_ROOT_PASSWORD, DEFAULT_SSH_USER};
 use crate::paths;
 use keys::{KEYS, Key};
 use layers::Setting;
@@ -49,16 +50,12 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// Manifests of template repositories, or directories of them.
     pub template_repo_path: Vec<PathBuf>,
-    /// How VMs are run: `auto`, `kvm` or `tcg`.
-    pub accel: String,
+    /// How VMs are run.
+    pub accel: AccelerationChoice,
     /// What is logged.
     pub loglevel: LevelFilter,
-    /// The password of root in VMs whose init file gives none.
-    pub default_root_password: String,
     /// The libvirt to use instead of a private host.
     pub libvirt_uri: Option<String>,
-    /// The user that commands in VMs run as.
-    pub ssh_user: String,
     /// How long the VMs of a prefix may take to start.
     pub start_limit: Duration,
     entries: Vec<Entry>,
@@ -72,7 +69,7 @@ pub struct Entry {
     pub key: &'static str,
     /// What it is for.
     pub description: &'static str,
-    /// Its value; a secret one is hidden.
+    /// Its value.
     pub value: String,
     /// Where the value comes from.
     pub origin: Origin,
@@ -93,17 +90,12 @@ impl Config {
     pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
         let (settings, warnings) = sources.settings()?;
         let find = |key| settings.iter().find(|setting: &&Setting| setting.key.name == key);
-        let text = |key, default: &str| find(key).map_or(default, |found| &found.value).to_owned();
         Ok(Self {
             store: read(find("store"), values::path)?.or_else(paths::default_store),
             template_repo_path: find("template_repo_path").map(values::paths).unwrap_or_default(),
-            accel: read(find("accel"), values::accel)?
-                .unwrap_or_else(|| values::ACCELS[0].to_owned()),
+            accel: read(find("accel"), values::accel)?.unwrap_or_default(),
             loglevel: read(find("loglevel"), values::level)?.unwrap_or(LevelFilter::INFO),
-            default_root_password: text("default_root_password", DEFAULT_ROOT_PASSWORD),
             libvirt_uri: find("libvirt_uri").map(|setting| setting.value.clone()),
-            ssh_user: read(find("ssh_user"), values::user)?
-                .unwrap_or_else(|| DEFAULT_SSH_USER.to_owned()),
             start_limit: read(find("start_limit"), values::duration)?
                 .unwrap_or(DEFAULT_START_LIMIT),
             entries: Vec::new(),
@@ -136,7 +128,7 @@ impl Config {
             Entry {
                 key: key.name,
                 description: key.description,
-                value: if key.secret { "(hidden)".to_owned() } else { self.shown(key.name) },
+                value: self.shown(key.name),
                 origin: origin.map_or(Origin::Default, |setting| setting.origin.clone()),
             }
         };
@@ -151,10 +143,9 @@ impl Config {
             "template_repo_path" => {
                 self.template_repo_path.iter().map(show).collect::<Vec<_>>().join(":")
             }
-            "accel" => self.accel.clone(),
+            "accel" => self.accel.to_string(),
             "loglevel" => self.loglevel.to_string(),
             "libvirt_uri" => self.libvirt_uri.clone().unwrap_or_default(),
-            "ssh_user" => self.ssh_user.clone(),
             "start_limit" => format!("{}s", self.start_limit.as_secs()),
             _ => String::new(),
         }

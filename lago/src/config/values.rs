@@ -7,9 +7,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::layers::{Origin, Setting};
-
-/// How VMs can be run; the first one is the default.
-pub(super) const ACCELS: [&str; 3] = ["auto", "kvm", "tcg"];
+use crate::host::AccelerationChoice;
 
 pub(super) fn path(setting: &Setting) -> Result<PathBuf, String> {
     if setting.value.is_empty() {
@@ -35,12 +33,9 @@ fn resolve(text: &str, origin: &Origin) -> PathBuf {
     }
 }
 
-pub(super) fn accel(setting: &Setting) -> Result<String, String> {
+pub(super) fn accel(setting: &Setting) -> Result<AccelerationChoice, String> {
     let value = setting.value.to_ascii_lowercase();
-    if ACCELS.contains(&value.as_str()) {
-        return Ok(value);
-    }
-    Err(format!("it should be one of {}", ACCELS.join(", ")))
+    value.parse().map_err(|_| "it should be one of auto, kvm, tcg".to_owned())
 }
 
 pub(super) fn level(setting: &Setting) -> Result<LevelFilter, String> {
@@ -50,16 +45,6 @@ pub(super) fn level(setting: &Setting) -> Result<LevelFilter, String> {
         return Err(wanted());
     }
     setting.value.parse().map_err(|_| wanted())
-}
-
-pub(super) fn user(setting: &Setting) -> Result<String, String> {
-    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let value = &setting.value;
-    if value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && value.chars().all(inner)
-    {
-        return Ok(value.clone());
-    }
-    Err("it should be the name of a user in the VMs, such as root".to_owned())
 }
 
 pub(super) fn duration(setting: &Setting) -> Result<Duration, String> {

@@ -44,6 +44,11 @@ impl KeyPair {
         write_new(&public_path(path), format!("{}\n", self.public_line()?).as_bytes(), 0o644)
     }
 
+    /// The private half.
+    pub fn private(&self) -> &PrivateKey {
+        &self.private
+    }
+
     /// The public half.
     pub fn public(&self) -> &PublicKey {
         self.private.public_key()

@@ -4,6 +4,7 @@
 //! [`Ssh`]: commands, files and an interactive shell over a pool of sessions that verify the guest's host key.
 
 mod command;
+pub mod console;
 mod error;
 pub mod keys;
 mod output;

@@ -1,1 +1,142 @@
-//! Where domains run.
+//! Where domains run: on a private host, or on any libvirt by its URI.
+//!
+//! A private host is a libvirtd of a prefix's own in user, mount, network and PID namespaces of its own. It needs no
+//! root, no group and no running daemon, and two of them may use the same subnet at the same time. The kernel kills all
+//! that runs in it when its first process dies, so nothing is left behind.
+//!
+//! Everything works from outside its namespaces: [`Host::libvirt_uri`] for libvirt, [`Host::connect`] for TCP to the
+//! guests, and [`Host::enter`] to run a command in them.
+//!
+//! ```no_run
+//! use std::process::Command;
+//! use lago::host::Host;
+//!
+//! let host = Host::private("/path/to/prefix/host");
+//! host.start()?;
+//! let mut command = Command::new("virsh");
+//! host.enter(command.args(["-c", "qemu:///system", "list"]))?;
+//! command.status().expect("virsh runs");
+//! host.stop()?;
+//! # Ok::<(), lago::host::HostError>(())
+//! ```
+
+mod acceleration;
+mod capabilities_cache;
+mod connect;
+mod error;
+mod init_process;
+mod libvirt;
+mod log;
+mod namespaces;
+mod private;
+mod search_path;
+mod time;
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAcceleration, probe};
+pub use error::HostError;
+use libvirt::Question;
+pub use private::HOST_VARIABLE;
+use private::PrivateHost;
+
+/// The longest that libvirt at a URI may take to answer. A remote one is behind ssh, and may start on demand.
+const URI_ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where domains run.
+#[derive(Debug, Clone)]
+pub struct Host(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Private(PrivateHost),
+    Uri(String),
+}
+
+impl Host {
+    /// A private host that keeps its state in `dir`, which is `host` in the prefix. Nothing happens yet.
+    pub fn private(dir: impl AsRef<Path>) -> Self {
+        Self(Kind::Private(PrivateHost::new(dir.as_ref())))
+    }
+
+    /// The host of a libvirt that runs already, such as `qemu:///system`. Nothing happens yet.
+    pub fn uri(uri: impl Into<String>) -> Self {
+        Self(Kind::Uri(uri.into()))
+    }
+
+    /// Whether the host is a private one, which is its prefix's alone.
+    pub fn is_private(&self) -> bool {
+        matches!(self.0, Kind::Private(_))
+    }
+
+    /// Brings the host up, unless it is up, and returns when its libvirt answers.
+    ///
+    /// A private host outlives the process that started it. Two processes may call this at once. For a URI it only
+    /// checks that libvirt answers.
+    pub fn start(&self) -> Result<(), HostError> {
+        match &self.0 {
+            Kind::Private(host) => host.start(),
+            Kind::Uri(uri) => match Question::ask(uri).answer(URI_ANSWER_LIMIT) {
+                Some(Ok(())) => Ok(()),
+                Some(Err(reason)) => Err(HostError::Libvirt { uri: uri.clone(), reason }),
+                None => Err(HostError::Libvirt {
+                    uri: uri.clone(),
+                    reason: format!("no connection within {} s", URI_ANSWER_LIMIT.as_secs()),
+                }),
+            },
+        }
+    }
+
+    /// Takes a private host down, and returns when nothing of it runs any more: no domain, no network, no process that
+    /// entered it. Does nothing when it is down already, and nothing for a URI.
+    pub fn stop(&self) -> Result<(), HostError> {
+        match &self.0 {
+            Kind::Private(host) => host.stop(),
+            Kind::Uri(_) => Ok(()),
+        }
+    }
+
+    /// Whether the private host is there. Always true for a URI: its libvirt is not ours to watch.
+    pub fn is_running(&self) -> bool {
+        match &self.0 {
+            Kind::Private(host) => host.is_running(),
+            Kind::Uri(_) => true,
+        }
+    }
+
+    /// The URI under which this process reaches the host's libvirt.
+    pub fn libvirt_uri(&self) -> Result<String, HostError> {
+        match &self.0 {
+            Kind::Private(host) => host.libvirt_uri(),
+            Kind::Uri(uri) => Ok(uri.clone()),
+        }
+    }
+
+    /// Makes a command run on the host, in all its namespaces. Changes nothing for a URI.
+    ///
+    /// Arguments, environment, standard streams, working directory and terminal stay as they are. Signals sent to the
+    /// child process that `spawn` returns reach the command, killing it kills the command, and its exit status is the
+    /// command's. Stopping the host kills the command.
+    pub fn enter(&self, command: &mut Command) -> Result<(), HostError> {
+        match &self.0 {
+            Kind::Private(host) => host.enter(command),
+            Kind::Uri(_) => Ok(()),
+        }
+    }
+
+    /// Connects to an address in the host's network, which is where the guests are, within a limit.
+    pub fn connect(&self, address: SocketAddr, limit: Duration) -> Result<TcpStream, HostError> {
+        let failed = |source: io::Error| HostError::Connect { address, source };
+        match &self.0 {
+            Kind::Private(host) => {
+                let socket = host.tcp_socket(address)?;
+                connect::connect(socket, address, limit).map_err(failed)
+            }
+            Kind::Uri(_) => TcpStream::connect_timeout(&address, limit).map_err(failed),
+        }
+    }
+}

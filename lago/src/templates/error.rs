@@ -35,6 +35,16 @@ pub enum TemplateError {
         /// The templates that it has.
         known: Vec<String>,
     },
+    /// None of the repositories has such a template.
+    #[error("no template repository has a template `{name}`; {}", offered(repositories, known))]
+    NoTemplateAnywhere {
+        /// The name that was asked for.
+        name: String,
+        /// The repositories that were looked into.
+        repositories: Vec<String>,
+        /// The templates that they have.
+        known: Vec<String>,
+    },
     /// The template has no such version.
     #[error("the template `{template}` has no version `{name}`; it has: {}", listed(known))]
     NoVersion {
@@ -124,6 +134,13 @@ pub enum TemplateError {
     /// Another process is working on the same image.
     #[error(transparent)]
     Lock(#[from] LockError),
+}
+
+fn offered(repositories: &[String], known: &[String]) -> String {
+    if repositories.is_empty() {
+        return "no repository is set: name one with --template-repo-path or the setting `template_repo_path`".to_owned();
+    }
+    format!("looked into {}, which have: {}", listed(repositories), listed(known))
 }
 
 fn listed(names: &[String]) -> String {

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::utils::FileError;
+
 /// The format of a stored image, as QEMU calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -23,6 +25,15 @@ impl ImageFormat {
             Self::Raw => "raw",
             Self::Qcow2 => "qcow2",
         }
+    }
+
+    /// The format of the user's own image `path`, which may depend on others: qcow2 by its magic number, else raw.
+    pub fn of_file(path: &Path) -> Result<Self, FileError> {
+        let mut magic = Vec::with_capacity(QCOW2_MAGIC.len());
+        File::open(path)
+            .and_then(|file| file.take(QCOW2_MAGIC.len() as u64).read_to_end(&mut magic))
+            .map_err(FileError::io("read", path))?;
+        Ok(if magic == QCOW2_MAGIC { Self::Qcow2 } else { Self::Raw })
     }
 }
 

@@ -30,6 +30,9 @@ pub use digest::{Digest, DigestAlgorithm};
 pub use error::TemplateError;
 pub use image::ImageFormat;
 pub use provider::{FileSystemTemplateProvider, Metadata, TemplateProvider};
-pub use repository::{Template, TemplateRepository, TemplateVersion, find_repo_by_name};
+pub use repository::{
+    Template, TemplateRepository, TemplateVersion, find_repo_by_name, find_template,
+    read_repositories,
+};
 pub use sink::ImageSink;
 pub use store::{STORE_LOCK_LIMIT, StoredImage, TemplateStore};

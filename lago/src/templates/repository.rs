@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::Deserialize;
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer};
 
 use super::digest::{Digest, DigestAlgorithm};
 use super::error::TemplateError;
@@ -30,7 +31,24 @@ struct TemplateEntry {
 struct VersionEntry {
     source: String,
     handle: String,
+    #[serde(deserialize_with = "timestamp")]
     timestamp: i64,
+}
+
+/// Seconds since 1970, as a number or, as most of Lago's manifests have it, as a string.
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Timestamp {
+        Number(i64),
+        Text(String),
+    }
+    match Timestamp::deserialize(deserializer)? {
+        Timestamp::Number(number) => Ok(number),
+        Timestamp::Text(text) => text.trim().parse().map_err(|_| {
+            D::Error::invalid_value(Unexpected::Str(&text), &"seconds since 1970, a whole number")
+        }),
+    }
 }
 
 #[derive(Deserialize)]
@@ -274,6 +292,29 @@ fn check_name(kind: &str, name: &str) -> Result<(), String> {
          beginning with a letter or a digit",
         name.escape_debug()
     ))
+}
+
+/// The version of the template `name`, or its newest one, in the first of `repositories` that has the template.
+///
+/// # Errors
+/// When none has it: the templates that there are.
+pub fn find_template<'a>(
+    repositories: &'a [TemplateRepository],
+    name: &str,
+    version: Option<&str>,
+) -> Result<&'a TemplateVersion, TemplateError> {
+    let having = repositories.iter().find_map(|repository| repository.templates.get(name));
+    let template = having.ok_or_else(|| TemplateError::NoTemplateAnywhere {
+        name: name.to_owned(),
+        repositories: repositories.iter().map(|repository| repository.name.clone()).collect(),
+        known: repositories.iter().flat_map(|repo| repo.templates.keys().cloned()).collect(),
+    })?;
+    template.get_version(version)
+}
+
+/// The repositories of `paths`, each of which is a manifest or a directory of manifests (`*.json`).
+pub fn read_repositories(paths: &[PathBuf]) -> Result<Vec<TemplateRepository>, TemplateError> {
+    manifests(paths)?.iter().map(|path| TemplateRepository::from_file(path)).collect()
 }
 
 /// The repository `name` among `paths`, each of which is a manifest or a directory of manifests (`*.json`).

@@ -2,13 +2,19 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Makes the directory a prefix, as far as a workdir looks into it.
+fn mark(path: &Path) {
+    let record = serde_json::json!({ "format": crate::constants::PREFIX_FORMAT, "lago": "0.0.0" });
+    crate::utils::write_json(&Paths::new(path).record(), &record).unwrap();
+}
+
 fn workdir_with(names: &[&str]) -> (tempfile::TempDir, Workdir) {
     let dir = tempfile::tempdir().unwrap();
     let workdir = Workdir::create(&dir.path().join("work")).unwrap();
     for name in names {
         let path = workdir.new_prefix_path(name).unwrap();
         create_dir(&path).unwrap();
-        Paths::new(path).mark().unwrap();
+        mark(&path);
         workdir.add(name).unwrap();
     }
     (dir, workdir)
@@ -44,11 +50,20 @@ fn an_existing_prefix_is_not_created_again() {
 #[test]
 fn destroying_the_current_prefix_makes_another_one_current() {
     let (_dir, workdir) = workdir_with(&["a", "b"]);
-    for (gone, left) in [("a", Some("b")), ("b", None)] {
-        fs::remove_dir_all(workdir.prefix_path(gone).unwrap()).unwrap();
-        workdir.removed(gone).unwrap();
-        assert_eq!(workdir.current().ok().as_deref(), left);
-    }
+    fs::remove_dir_all(workdir.prefix_path("a").unwrap()).unwrap();
+    workdir.removed("a").unwrap();
+    assert_eq!(workdir.current().unwrap(), "b");
+    fs::remove_dir_all(workdir.prefix_path("b").unwrap()).unwrap();
+    workdir.removed("b").unwrap();
+    assert!(!workdir.path().exists(), "a workdir without prefixes goes with its last one");
+}
+
+#[test]
+fn a_workdir_that_holds_something_else_stays() {
+    let (_dir, workdir) = workdir_with(&["a"]);
+    fs::write(workdir.path().join("notes"), "").unwrap();
+    fs::remove_dir_all(workdir.prefix_path("a").unwrap()).unwrap();
+    workdir.removed("a").unwrap();
     let error = workdir.current().unwrap_err().to_string();
     assert!(error.contains("no current prefix") && error.ends_with("it has none"), "{error}");
 }
@@ -74,7 +89,7 @@ fn it_is_found_from_below() {
     let hidden = Workdir::create(&project.join(DEFAULT_WORKDIR)).unwrap();
     create_dir(&project.join("src/bin")).unwrap();
     create_dir(&hidden.path().join("default")).unwrap();
-    Paths::new(hidden.path().join("default")).mark().unwrap();
+    mark(&hidden.path().join("default"));
     assert_eq!(Workdir::find_upwards(&project.join("src/bin")).unwrap(), hidden);
 }
 
