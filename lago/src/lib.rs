@@ -15,5 +15,6 @@ pub mod sysprep;
 pub mod templates;
 pub mod utils;
 pub mod virt;
+pub mod workdir;
 
 pub use error::{Error, Result};

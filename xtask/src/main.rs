@@ -4,6 +4,7 @@ mod checks;
 mod command;
 mod demo;
 mod doc;
+mod images;
 mod prepare;
 mod setup;
 mod steps;
@@ -24,6 +25,8 @@ struct Cli {
 enum Task {
     /// Install the packages that are missing, through apt or dnf; asks for root only for that
     Setup(setup::Args),
+    /// Build the guest images of the fixtures, those that their cache does not have
+    Images(images::Args),
     /// Bring up the demo suite: two VMs, three stages, a JUnit report
     Demo,
     /// Check the formatting, the lints, the documentation and the packages, and run every test
@@ -35,6 +38,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Setup(args) => setup::run(&args),
+        Task::Images(args) => images::run(&args),
         Task::Demo => demo::run(),
         Task::Test(args) => test::run(&args),
         Task::Doc => doc::run(),
