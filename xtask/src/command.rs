@@ -68,6 +68,14 @@ pub(crate) fn seconds(duration: Duration) -> String {
 
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
+    // Only the value of a plain `name=value` may need quotes.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_:.".contains(c);
+    if let Some((name, value)) = word.split_once('=')
+        && !name.is_empty()
+        && name.chars().all(is_plain)
+    {
+        return format!("{name}={}", quoted(OsStr::new(value)));
+    }
     shlex::try_quote(&word).map_or_else(|_| format!("{word:?}"), std::borrow::Cow::into_owned)
 }
 
@@ -80,6 +88,9 @@ mod tests {
         let mut command = Command::new("cargo");
         command.args(["doc", "--title", "two words"]).env("RUSTDOCFLAGS", "-D warnings");
         assert_eq!(shown(&command), "RUSTDOCFLAGS='-D warnings' cargo doc --title 'two words'");
+        let mut command = Command::new("env");
+        command.args(["LC_ALL=C", "A=b c", "a b=c", "--limit=1", "="]);
+        assert_eq!(shown(&command), "env LC_ALL=C A='b c' 'a b=c' --limit=1 '='");
     }
 
     #[test]

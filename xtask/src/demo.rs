@@ -19,10 +19,11 @@ const REPORT_DEPTH: usize = 2;
 
 /// Prepares the machine, runs the demo suite and ends by naming its reports, each path alone on its line.
 pub(crate) fn run() -> Result<()> {
-    prepare::run()?;
+    prepare::packages()?;
+    prepare::images()?;
     let started = SystemTime::now();
     let mut suite = workspace::cargo(["test", "--package", "lago-demo", "--test", "demo"]);
-    let outcome = command::run(&mut suite);
+    let outcome = command::run(prepare::with_images(&mut suite)?);
     let reports = reports_since(&workspace::root().join(WORKDIR), started);
     for report in reports.as_deref().unwrap_or_default() {
         println!("{}", report.display());

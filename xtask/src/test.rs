@@ -16,11 +16,12 @@ pub(crate) struct Args {
     filter: Option<String>,
 }
 
-/// Prepares the machine, then runs all the checks and all the tests, and fails at the end if one did.
+/// Sets the machine up, then builds the images and runs all checks and tests, and fails at the end if one did.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    prepare::run()?;
+    prepare::packages()?;
     let test_user = test_user::ensure()?;
     let mut steps = Steps::default();
+    steps.run("images", prepare::images);
     if args.filter.is_none() {
         checks::run(&mut steps);
     }
@@ -32,5 +33,5 @@ fn tests(filter: Option<&str>, test_user: Option<&str>) -> Result<()> {
     let mut cargo = workspace::cargo(["test", "--workspace", "--no-fail-fast"]);
     cargo.args(filter);
     cargo.envs(test_user.map(|user| (TEST_USER_VARIABLE, user)));
-    command::run(&mut cargo)
+    command::run(prepare::with_images(&mut cargo)?)
 }

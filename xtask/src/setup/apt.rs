@@ -29,41 +29,64 @@ const LISTS: &str = "/var/lib/apt/lists";
 
 /// Installs those of the needed packages that are missing.
 pub(crate) fn install(needed: &[Needed], user: &User, dry_run: bool) -> Result<()> {
-    if missing(needed)?.is_empty() {
+    let missing = missing(needed)?;
+    if missing.is_empty() {
         println!("setup: all {} packages are installed", needed.len());
         return Ok(());
     }
-    let mut updated = false;
-    if !dry_run && lists_are_old() {
-        update(user, "the package lists are missing or more than a week old")?;
-        updated = true;
-    }
-    let Some(mut plan) = plan(needed)? else { return Ok(()) };
+    println!("setup: {} of {} packages are missing", missing.len(), needed.len());
+    super::print_reasons(&missing);
+    let update_first = lists_are_old();
     if dry_run {
-        println!("  would run: {}", plan.argv(LOCK_LIMIT).join(" "));
+        return rehearse(&missing, update_first);
+    }
+    if update_first {
+        update(user, "the package lists are missing or more than a week old")?;
+    }
+    carry_out(needed, user, update_first)
+}
+
+/// Says what would be run. Without lists the versions are unknown, and so is the command.
+fn rehearse(missing: &[Needed], update_first: bool) -> Result<()> {
+    if update_first {
+        println!("  would run: apt-get update, and then install these");
         return Ok(());
     }
-    if let Err(error) = privilege::run_as_root(user, &plan.argv(LOCK_LIMIT)) {
-        if updated {
-            return Err(error);
-        }
-        eprintln!("setup: {error}");
-        update(user, "the packages could not be installed from the lists at hand")?;
-        let Some(renewed) = self::plan(needed)? else { return Ok(()) };
-        plan = renewed;
-        privilege::run_as_root(user, &plan.argv(LOCK_LIMIT))?;
+    let plan = plan(missing)?;
+    if !plan.install.is_empty() {
+        println!("  would run: {}", plan.argv(LOCK_LIMIT).join(" "));
     }
+    Ok(())
+}
+
+/// Installs; once more with renewed lists when that fails with lists that were not renewed before.
+fn carry_out(needed: &[Needed], user: &User, updated: bool) -> Result<()> {
+    let outcome = install_missing(needed, user);
+    let Err(error) = &outcome else { return Ok(()) };
+    if updated || !privilege::available(user) {
+        return outcome;
+    }
+    eprintln!("setup: {error:#}");
+    update(user, "the packages could not be installed from the lists at hand")?;
+    install_missing(needed, user)
+}
+
+fn install_missing(needed: &[Needed], user: &User) -> Result<()> {
+    let plan = plan(&missing(needed)?)?;
+    if plan.install.is_empty() {
+        return Ok(());
+    }
+    privilege::run_as_root(user, &plan.argv(LOCK_LIMIT))?;
     verify(needed, &plan)
 }
 
-/// Asks apt what it has, says what will be installed and why, and returns how; nothing when nothing can be.
-fn plan(needed: &[Needed]) -> Result<Option<Plan>> {
-    let missing = missing(needed)?;
+/// Asks apt what it has, and says what is out of the ordinary.
+fn plan(missing: &[Needed]) -> Result<Plan> {
     let names = missing.iter().map(|package| package.name);
     let candidates = command::answer(Command::new("apt-cache").arg("policy").args(names))?;
     let versions = command::answer(Command::new("apt-cache").args(["madison", QEMU_UTILS]))?;
     let plan = Plan::new(
-        &missing,
+        missing,
         &answers::candidates(&candidates),
         installed(&[QEMU_UTILS])?.get(QEMU_UTILS).map(String::as_str),
         &answers::versions(&versions),
@@ -74,11 +97,6 @@ fn plan(needed: &[Needed]) -> Result<Option<Plan>> {
             package.name, package.why
         );
     }
-    if plan.install.is_empty() {
-        return Ok(None);
-    }
-    println!("setup: {} of {} packages are missing", plan.install.len(), needed.len());
-    super::print_reasons(&plan.install);
     if let Some(pins) = &plan.pins {
         println!(
             "setup: {QEMU_UTILS} {} is installed and does not go with {QEMU_SYSTEM} {}; both are installed from \
@@ -86,7 +104,7 @@ fn plan(needed: &[Needed]) -> Result<Option<Plan>> {
             pins.utils_before, pins.system, pins.utils
         );
     }
-    Ok(Some(plan))
+    Ok(plan)
 }
 
 fn verify(needed: &[Needed], plan: &Plan) -> Result<()> {
@@ -136,7 +154,7 @@ fn update(user: &User, why: &str) -> Result<()> {
     println!("setup: {why}");
     let started = Instant::now();
     loop {
-        let mut update = privilege::as_root(user, &argv, command::in_path("sudo"))?;
+        let mut update = privilege::as_root(user, &argv)?;
         println!("$ {}", command::shown(&update));
         let output = update.output().context("cannot start apt-get update")?;
         if output.status.success() {

@@ -63,9 +63,9 @@ const REASONS: &[Reason] = &[
     },
     Reason {
         why: "make the private host's namespaces, as a plain user too",
-        debian: &["uidmap", "util-linux", "busybox-static"],
-        fedora: &["shadow-utils", "util-linux", "busybox"],
-        enterprise_linux: &["shadow-utils", "util-linux", "busybox"],
+        debian: &["uidmap", "util-linux"],
+        fedora: &["shadow-utils", "util-linux"],
+        enterprise_linux: &["shadow-utils", "util-linux"],
         optional: false,
     },
     Reason {
@@ -84,29 +84,28 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
-        why: "a real ssh server for the tests to talk to, and for the guest images",
-        debian: &["openssh-server", "openssh-sftp-server", "dropbear-bin"],
-        fedora: &["openssh-server", "dropbear"],
-        enterprise_linux: &["openssh-server", "dropbear"],
-        optional: false,
-    },
-    Reason {
         why: "build the guest images",
         debian: &[
             "mmdebstrap",
             "debian-archive-keyring",
-            "fakeroot",
+            "tar",
             "cpio",
-            "zstd",
             "fdisk",
+            "e2fsprogs",
             "dosfstools",
             "mtools",
             "syslinux",
             "syslinux-common",
-            "extlinux",
         ],
         fedora: IMAGES_RPM,
         enterprise_linux: IMAGES_RPM,
+        optional: false,
+    },
+    Reason {
+        why: "test against a real ssh server, and against the small shell of embedded guests",
+        debian: &["openssh-server", "openssh-sftp-server", "busybox-static"],
+        fedora: &["openssh-server", "busybox"],
+        enterprise_linux: &["openssh-server", "busybox"],
         optional: false,
     },
     Reason {
@@ -128,15 +127,14 @@ const LIBVIRT_RPM: &[&str] = &[
 
 const IMAGES_RPM: &[&str] = &[
     "mmdebstrap",
+    "apt",
     "debian-keyring",
-    "fakeroot",
+    "tar",
     "cpio",
-    "zstd",
-    "util-linux-core",
+    "e2fsprogs",
     "dosfstools",
     "mtools",
     "syslinux",
-    "syslinux-extlinux",
 ];
 
 /// Debian's libvirt-daemon-system depends on files for systemd *or* for System V init, systemd first. On a machine

@@ -31,35 +31,35 @@ impl User {
 
 /// Runs a command as root: directly for root, through sudo for anyone else, who is shown what it is.
 pub(crate) fn run_as_root(user: &User, argv: &[String]) -> Result<()> {
-    command::run(&mut as_root(user, argv, command::in_path("sudo"))?)
+    command::run(&mut as_root(user, argv)?)
+}
+
+/// Whether anything can be run as root at all.
+pub(crate) fn available(user: &User) -> bool {
+    user.is_root() || command::in_path("sudo")
 }
 
 /// The command that runs `argv` as root.
-pub(crate) fn as_root(user: &User, argv: &[String], sudo: bool) -> Result<Command> {
-    let mut command = match (user.is_root(), sudo) {
-        (true, _) => {
-            let mut command = Command::new(&argv[0]);
-            command.args(&argv[1..]);
-            command
-        }
-        (false, true) => {
-            let mut command = Command::new("sudo");
-            command.arg("--").args(argv);
-            command
-        }
-        (false, false) => {
-            let mut command = Command::new(&argv[0]);
-            command.args(&argv[1..]);
-            bail!(
-                "{} is not root and sudo is not installed. Run this as root, then try again:\n  {}",
-                user.name,
-                command::shown(&command)
-            );
-        }
-    };
-    // A password is asked for on the terminal by sudo itself, never read from what is piped in.
-    command.stdin(std::process::Stdio::inherit());
-    Ok(command)
+pub(crate) fn as_root(user: &User, argv: &[String]) -> Result<Command> {
+    elevated(user, argv, command::in_path("sudo"))
+}
+
+fn elevated(user: &User, argv: &[String], sudo: bool) -> Result<Command> {
+    let mut direct = Command::new(&argv[0]);
+    direct.args(&argv[1..]);
+    if user.is_root() {
+        return Ok(direct);
+    }
+    if !sudo {
+        bail!(
+            "{} is not root and sudo is not installed. Run this as root, then try again:\n  {}",
+            user.name,
+            command::shown(&direct)
+        );
+    }
+    let mut through_sudo = Command::new("sudo");
+    through_sudo.arg("--").args(argv);
+    Ok(through_sudo)
 }
 
 #[cfg(test)]
@@ -76,14 +76,14 @@ mod tests {
 
     #[test]
     fn root_runs_it_directly_and_others_through_sudo() {
-        let shown = |id| command::shown(&as_root(&user(id), &argv(), true).unwrap());
+        let shown = |id| command::shown(&elevated(&user(id), &argv(), true).unwrap());
         assert_eq!(shown(0), "apt-get install gcc");
         assert_eq!(shown(1000), "sudo -- apt-get install gcc");
     }
 
     #[test]
     fn without_sudo_the_error_holds_the_command_to_run() {
-        let error = as_root(&user(1000), &argv(), false).unwrap_err().to_string();
+        let error = elevated(&user(1000), &argv(), false).unwrap_err().to_string();
         assert!(error.ends_with("\n  apt-get install gcc"), "{error}");
     }
 }
