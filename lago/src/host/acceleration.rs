@@ -1,11 +1,13 @@
 //! How domains run: with hardware virtualization, or emulated.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::kvm;
 
 /// How the processors of a domain run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +20,8 @@ pub enum Acceleration {
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AccelerationChoice {
     /// [`Acceleration::Kvm`] where [`probe`] finds that it works.
     #[default]
@@ -69,34 +72,14 @@ impl AccelerationChoice {
 /// The device alone says little: in a container or a cloud VM `/dev/kvm` may exist, open and answer, on a processor that
 /// cannot do what it promises. A guest's kernel then hangs for ever. So the processor has to have the feature, too.
 pub fn probe() -> Probe {
-    probe_at(Path::new("/"))
+    let processor = processor_virtualizes(Path::new("/"));
+    judge(processor, kvm::api_version().map_err(|error| error.to_string()))
 }
 
-fn probe_at(root: &Path) -> Probe {
-    match missing(root) {
-        Some(reason) => Probe { acceleration: Acceleration::Tcg, reason },
-        None => Probe {
-            acceleration: Acceleration::Kvm,
-            reason: "the processor has hardware virtualization, and /dev/kvm can be used"
-                .to_owned(),
-        },
-    }
-}
-
-fn missing(root: &Path) -> Option<String> {
-    if !processor_virtualizes(root) {
-        return Some(
-            "the processor shows no hardware virtualization (neither vmx nor svm in /proc/cpuinfo); \
-             in a VM, its host has to pass it on"
-                .to_owned(),
-        );
-    }
-    let device = File::options().read(true).write(true).open(root.join("dev/kvm"));
-    device.err().map(|error| format!("/dev/kvm cannot be used: {error}"))
-}
-
-/// x86 says so in the flags; elsewhere (s390x, arm64) the module loads only where it works.
-fn processor_virtualizes(root: &Path) -> bool {
+/// Whether the processor says that it can virtualize.
+///
+/// x86 says so in the flags. Elsewhere (s390x, arm64) there is no such flag, and the module loads only where it works.
+pub(super) fn processor_virtualizes(root: &Path) -> bool {
     if cfg!(not(any(target_arch = "x86", target_arch = "x86_64"))) {
         return root.join("sys/module/kvm").exists();
     }
@@ -105,6 +88,27 @@ fn processor_virtualizes(root: &Path) -> bool {
         .lines()
         .filter_map(|line| line.strip_prefix("flags")?.split_once(':'))
         .any(|(_, flags)| flags.split_whitespace().any(|flag| matches!(flag, "vmx" | "svm")))
+}
+
+/// The verdict on what the processor says and what `/dev/kvm` answers.
+fn judge(processor: bool, api_version: Result<i32, String>) -> Probe {
+    let emulate = |reason: String| Probe { acceleration: Acceleration::Tcg, reason };
+    match api_version {
+        _ if !processor => emulate(
+            "the processor shows no hardware virtualization (neither vmx nor svm in /proc/cpuinfo), whatever /dev/kvm \
+             says; in a VM, its host has to pass it on, and on a real machine the firmware has to switch it on"
+                .to_owned(),
+        ),
+        Err(error) => emulate(format!("/dev/kvm cannot be used: {error}")),
+        Ok(version) if version != kvm::API_VERSION => emulate(format!(
+            "/dev/kvm speaks version {version} of its interface, QEMU speaks {}",
+            kvm::API_VERSION
+        )),
+        Ok(_) => Probe {
+            acceleration: Acceleration::Kvm,
+            reason: "the processor has hardware virtualization, and /dev/kvm answers".to_owned(),
+        },
+    }
 }
 
 impl fmt::Display for Acceleration {
@@ -141,38 +145,43 @@ impl FromStr for AccelerationChoice {
 
 #[cfg(test)]
 mod tests {
-    use super::{Acceleration, AccelerationChoice, probe_at};
+    use super::{Acceleration, AccelerationChoice, judge, processor_virtualizes};
 
-    fn machine(flags: &str, kvm: bool) -> tempfile::TempDir {
+    fn machine(flags: &str) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        for dir in ["proc", "dev"] {
-            std::fs::create_dir(root.path().join(dir)).unwrap();
-        }
+        std::fs::create_dir(root.path().join("proc")).unwrap();
         let cpuinfo = format!("processor\t: 0\nflags\t\t: fpu {flags} sse2\n");
         std::fs::write(root.path().join("proc/cpuinfo"), cpuinfo).unwrap();
-        if kvm {
-            std::fs::write(root.path().join("dev/kvm"), "").unwrap();
-        }
         root
     }
 
     #[test]
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    fn the_processors_flags() {
+        assert!(processor_virtualizes(machine("vmx").path()));
+        assert!(processor_virtualizes(machine("de svm").path()));
+        assert!(!processor_virtualizes(machine("vme vmx_like").path()));
+        assert!(!processor_virtualizes(std::path::Path::new("/nonexistent")));
+    }
+
+    #[test]
     fn a_device_without_the_processors_feature_is_a_trap() {
-        let probe = probe_at(machine("vme", true).path());
+        let probe = judge(false, Ok(12));
         assert_eq!(probe.acceleration, Acceleration::Tcg);
         assert!(probe.reason.contains("neither vmx nor svm"), "{}", probe.reason);
     }
 
     #[test]
-    fn the_feature_without_the_device_is_not_enough() {
-        let probe = probe_at(machine("vmx", false).path());
+    fn the_feature_without_a_usable_device_is_not_enough() {
+        let probe = judge(true, Err("Permission denied".to_owned()));
         assert_eq!(probe.acceleration, Acceleration::Tcg);
-        assert!(probe.reason.contains("/dev/kvm"), "{}", probe.reason);
+        assert!(probe.reason.contains("/dev/kvm cannot be used: Permission"), "{}", probe.reason);
+        assert_eq!(judge(true, Ok(11)).acceleration, Acceleration::Tcg);
     }
 
     #[test]
     fn both_make_kvm() {
-        assert_eq!(probe_at(machine("svm", true).path()).acceleration, Acceleration::Kvm);
+        assert_eq!(judge(true, Ok(12)).acceleration, Acceleration::Kvm);
     }
 
     #[test]

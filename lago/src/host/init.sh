@@ -7,6 +7,7 @@
 # MARKER and INSTANCE are there to be found in the list of processes. DIRECTORY is the host's own. CAPABILITIES is a
 # cache of what libvirt found out about QEMU, which the hosts of one user share.
 # `mount -n` as there is no table of mounts to keep: /etc/mtab is the kernel's, and /run is replaced on the way.
+# Standard input is a locked file. The lock tells everybody that the host is on its way, until it can be found.
 # Standard output is a pipe to the process that starts the host: one line that says under which process id it sees us.
 set -u
 # dnsmasq, which is another user inside, reads what libvirt writes for it. The directories keep other users out.
@@ -22,6 +23,8 @@ fail() {
 # /proc is still that of the namespace around this one, so it shows the process id that is known there.
 read -r pid rest </proc/self/stat || fail "cannot read /proc/self/stat"
 echo "$pid" >"$directory/init.pid" || fail "cannot write $directory/init.pid"
+flock --unlock 0 || fail "cannot release the lock on standard input"
+exec </dev/null
 # Whoever started this may be gone: that is no reason to stop.
 echo "$pid" || :
 exec >&2

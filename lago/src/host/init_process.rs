@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
 
+use super::census::processes;
 use super::time;
 
 /// The argument that tells the first process of a private host from any other process.
@@ -49,11 +50,7 @@ impl InitProcess {
 
     /// All private hosts of this user.
     pub(super) fn all() -> Vec<Self> {
-        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter_map(Self::examine)
-            .collect()
+        processes().filter_map(Self::examine).collect()
     }
 
     /// Where the host's file system is seen from outside, up to `path` in it.

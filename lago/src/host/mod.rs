@@ -22,14 +22,18 @@
 
 mod acceleration;
 mod capabilities_cache;
+mod census;
 mod connect;
+mod doctor;
 mod error;
 mod init_process;
+mod kvm;
 mod libvirt;
 mod log;
 mod namespaces;
 mod private;
 mod search_path;
+mod strays;
 mod time;
 
 use std::io;
@@ -39,10 +43,12 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAcceleration, probe};
+pub use doctor::{Check, Status, doctor};
 pub use error::HostError;
 use libvirt::Question;
 pub use private::HOST_VARIABLE;
 use private::PrivateHost;
+pub use strays::{Stray, StrayReason, strays};
 
 /// The longest that libvirt at a URI may take to answer. A remote one is behind ssh, and may start on demand.
 const URI_ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -68,7 +74,7 @@ impl Host {
         Self(Kind::Uri(uri.into()))
     }
 
-    /// Whether the host is a private one, which is its prefix's alone.
+    /// Whether the host is the prefix's alone.
     pub fn is_private(&self) -> bool {
         matches!(self.0, Kind::Private(_))
     }

@@ -1,18 +1,21 @@
 //! The private host: starting, finding, stopping.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, PipeReader};
+use std::iter::once;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use rustix::net::AddressFamily;
 use uuid::Uuid;
 
+use super::census::Census;
+use super::doctor::{Status, doctor};
 use super::error::HostError;
 use super::init_process::{InitProcess, MARKER, SCRIPT};
 use super::libvirt::Question;
@@ -36,6 +39,13 @@ const LOCK_LIMIT: Duration = Duration::from_secs(90);
 
 /// How often to look again at something that sends no event.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The lock of who starts or stops the host.
+const LOCK: &str = "lock";
+
+/// The lock of a start on its way, which the new processes hold until the first of them can be found. So one that is
+/// left on its way by a starter that was killed cannot be overlooked.
+const SPAWN_LOCK: &str = "spawn.lock";
 
 /// Where libvirtd listens, seen from inside.
 const SOCKET: &str = "run/libvirt/libvirt-sock";
@@ -62,7 +72,7 @@ impl PrivateHost {
             return Ok(());
         }
         self.make_directories()?;
-        let _lock = self.lock()?;
+        let _lock = self.lock(LOCK)?;
         if let Some(init) = self.current() {
             return self.wait_until_ready(&init);
         }
@@ -81,7 +91,7 @@ impl PrivateHost {
             return Err(HostError::Inside { dir: self.dir.clone() });
         }
         // Without its directory the host may still run, but then nobody else can start it meanwhile.
-        let _lock = if self.dir.is_dir() { Some(self.lock()?) } else { None };
+        let _lock = self.dir.is_dir().then(|| self.lock(LOCK)).transpose()?;
         self.kill_all()?;
         for file in [self.instance_file(), self.pid_file()] {
             remove_if_there(&file)?;
@@ -147,17 +157,22 @@ impl PrivateHost {
 
     /// The first process of the instance that was started last in this directory, if it runs.
     fn current(&self) -> Option<InitProcess> {
-        let instance = fs::read_to_string(self.instance_file()).ok()?;
-        let is_current = |init: &InitProcess| init.dir == self.dir && init.instance == instance;
         let from_file = fs::read_to_string(self.pid_file())
             .ok()
             .and_then(|text| InitProcess::examine(text.trim().parse().ok()?))
-            .filter(is_current);
-        from_file.or_else(|| InitProcess::all().into_iter().find(is_current))
+            .filter(|init| self.knows(init));
+        from_file.or_else(|| InitProcess::all().into_iter().find(|init| self.knows(init)))
+    }
+
+    /// Whether this is the instance that was started last in this directory.
+    pub(super) fn knows(&self, init: &InitProcess) -> bool {
+        init.dir == self.dir
+            && fs::read_to_string(self.instance_file()).is_ok_and(|known| known == init.instance)
     }
 
     /// Kills every host of this directory, older instances and half-started ones included.
     fn kill_all(&self) -> Result<(), HostError> {
+        let _settled = self.dir.is_dir().then(|| self.lock(SPAWN_LOCK)).transpose()?;
         InitProcess::all()
             .iter()
             .filter(|init| init.dir == self.dir)
@@ -172,21 +187,18 @@ impl PrivateHost {
         })
     }
 
+    /// The host's directory is the user's alone. The parts in it are open, because seen from inside they are the
+    /// system's: dnsmasq reads its configuration and writes its leases as a user of its own.
     fn make_directories(&self) -> Result<(), HostError> {
-        for part in ["lib", "cache", "log", "etc"] {
-            let dir = self.dir.join(part);
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&dir)
-                .map_err(HostError::io(format!("create the directory {}", dir.display())))?;
-        }
-        Ok(())
+        make_directory(&self.dir, 0o700)?;
+        ["lib", "cache", "log", "etc"]
+            .iter()
+            .try_for_each(|part| make_directory(&self.dir.join(part), 0o755))
     }
 
-    /// Keeps other processes from starting or stopping this host. The lock dies with this process.
-    fn lock(&self) -> Result<File, HostError> {
-        let path = self.dir.join("lock");
+    /// Takes a lock of the kernel's, which ends with the last process that has the file open.
+    fn lock(&self, name: &str) -> Result<File, HostError> {
+        let path = self.dir.join(name);
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -224,9 +236,9 @@ impl PrivateHost {
             io::pipe().map_err(HostError::io("make a pipe to the first process of the host"))?;
 
         let mut command = self.command(&instance);
-        command.stdin(Stdio::null()).stdout(input).stderr(log);
+        command.stdin(self.lock(SPAWN_LOCK)?).stdout(input).stderr(log);
         let launched = command.status();
-        // Its copy of the pipe's end would keep the reader below waiting.
+        // Its copies of the pipe's end and of the lock would keep the reader below and the next start waiting.
         drop(command);
         launched.map_err(|error| self.start_error(&format!("cannot run `setsid`: {error}")))?;
         self.first_process(output)
@@ -313,13 +325,14 @@ impl PrivateHost {
         }
     }
 
-    /// The error of a start: what happened, and the end of the host's log.
+    /// The error of a start: what happened, the end of the host's log, and what is missing on this machine.
     fn start_error(&self, what: &str) -> HostError {
         let log = self.log_file();
-        let reason = match log::last_lines(&log) {
-            Some(lines) => format!("{what}\nThe last lines of {}:\n{lines}", log.display()),
-            None => what.to_owned(),
-        };
+        let quoted = log::last_lines(&log)
+            .map(|lines| format!("\nThe last lines of {}:\n{lines}", log.display()));
+        let missing = doctor().into_iter().filter(|check| check.status == Status::Missing);
+        let missing = missing.map(|check| format!("\nMissing on this machine: {check}"));
+        let reason = once(what.to_owned()).chain(quoted).chain(missing).collect();
         HostError::Start { dir: self.dir.clone(), reason }
     }
 
@@ -341,24 +354,40 @@ impl PrivateHost {
     }
 }
 
-/// Kills a host and waits until nothing of it is left. An error is what happened.
+/// Kills a host and waits until nothing of it runs any more. An error is what happened.
 pub(super) fn kill(init: &InitProcess) -> Result<(), String> {
+    let census = Census::of(init.pid);
     init.kill().map_err(|error| format!("cannot kill it: {error}"))?;
     let deadline = Deadline::after(STOP_LIMIT);
-    while !init.wait_for_end(deadline.left()) {
+    loop {
+        // The kernel kills what is in the PID namespace. `unshare` and those who supervise what entered are outside.
+        let left = census.as_ref().map(Census::kill).unwrap_or_default();
+        if left.is_empty() {
+            return Ok(());
+        }
         if deadline.passed() {
             return Err(format!(
-                "it was killed {} s ago and some process in it is still there, perhaps in a system call \
-                 that does not return (`ps -eo pid,stat,wchan:30,args` shows it with state D)",
+                "it was killed {} s ago, and these processes in it are still there: {left:?}. \
+                 `ps -o pid,stat,wchan:30,args` on them shows those that hang in a system call with state D",
                 STOP_LIMIT.as_secs()
             ));
         }
+        thread::sleep(POLL_INTERVAL);
     }
-    Ok(())
 }
 
 fn uri_of_socket(socket: &Path) -> String {
     format!("qemu:///system?socket={}", socket.display())
+}
+
+fn make_directory(path: &Path, mode: u32) -> Result<(), HostError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        // The mode of a new directory is cut by the umask.
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
+        .map_err(HostError::io(format!("make the directory {}", path.display())))
 }
 
 fn remove_if_there(file: &Path) -> Result<(), HostError> {

@@ -24,8 +24,11 @@ impl Reach for VmReach {
         self.connection.host().connect(address, limit).map_err(io::Error::other)
     }
 
-    /// Only libvirt's word counts: while it cannot be asked, the VM is taken to be there.
+    /// Only libvirt's word counts: while it cannot be asked, the VM is taken to be there, unless its host is gone.
     fn gone(&self) -> Option<String> {
+        if !self.connection.host().is_running() {
+            return Some("the private host that it ran on was stopped".to_owned());
+        }
         match self.connection.get().ok()?.lookup_domain_by_name(&self.libvirt_name) {
             Ok(domain) => {
                 (!domain.is_active().ok()?).then(|| "libvirt says that it is shut off".to_owned())

@@ -3,6 +3,7 @@
 pub(super) mod console;
 pub(super) mod copy;
 pub(super) mod destroy;
+pub(super) mod doctor;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod set_current;
