@@ -77,7 +77,7 @@ mod tests {
         words.iter().flat_map(|word| word.iter().copied().chain([0])).collect()
     }
 
-    fn present(shell: &&&[&str]) -> bool {
+    fn present(shell: &[&str]) -> bool {
         Command::new(shell[0]).args(&shell[1..]).args(["-c", ":"]).output().is_ok()
     }
 
@@ -108,7 +108,7 @@ mod tests {
         .map(Vec::from)
         .to_vec();
         let shells: [&[&str]; 3] = [&["/bin/sh"], &["bash"], &["busybox", "sh"]];
-        for shell in shells.iter().filter(present) {
+        for shell in shells.into_iter().filter(|shell| present(shell)) {
             assert_eq!(through_shell(shell, &words), expected(&words), "{shell:?}");
         }
     }

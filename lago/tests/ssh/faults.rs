@@ -1,6 +1,6 @@
 //! Servers that hang, die, lie or refuse.
 
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::time::{Duration, Instant};
 
 use lago::cmd;
@@ -155,8 +155,7 @@ fn a_key_that_the_guest_does_not_know_is_named() {
 }
 
 #[test]
-fn an_agent_is_not_asked() {
-    // With an agent of the user's that holds the right key, a stranger's key file must still be refused.
+fn an_unusable_key_of_ours_ends_the_wait_at_once() {
     let server = Server::start(Kind::OpenSsh);
     let mut target = server.target();
     target.identity = server.directory().join("absent");
@@ -219,10 +218,13 @@ fn waiting_outlasts_a_slow_boot() {
         let relay = TcpListener::bind(listen_at).expect("the port");
         let (near, _) = relay.accept().expect("a connection");
         let far = std::net::TcpStream::connect(address).expect("the server");
-        let (mut near_in, mut far_in) =
-            (near.try_clone().expect("a clone"), far.try_clone().expect("a clone"));
-        std::thread::spawn(move || std::io::copy(&mut near_in, &mut &far));
-        let _ = std::io::copy(&mut far_in, &mut &near);
+        let (up, down) = (near.try_clone().expect("a clone"), far.try_clone().expect("a clone"));
+        let upwards = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut &up, &mut &far);
+            let _ = far.shutdown(Shutdown::Both);
+        });
+        let _ = std::io::copy(&mut &down, &mut &near);
+        upwards.join().expect("joined");
     });
     ssh.wait(Duration::from_secs(60)).expect("ready at last");
     assert!(reach.connections() > 1);

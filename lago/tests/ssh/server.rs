@@ -114,7 +114,7 @@ fn open_ssh(path: &Path, host: &Path, address: SocketAddr) -> Child {
     let config = format!(
         "ListenAddress {address}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
          PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n\
-         Subsystem sftp internal-sftp\n",
+         RekeyLimit 8M\nSubsystem sftp internal-sftp\n",
         host.display(),
         authorized.display()
     );

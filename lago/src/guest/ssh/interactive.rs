@@ -263,7 +263,9 @@ mod tests {
 
     fn leaves(typed: &[&str]) -> bool {
         let mut escape = Escape::default();
-        typed.iter().for_each(|part| escape.follow(part.as_bytes()));
+        for part in typed {
+            escape.follow(part.as_bytes());
+        }
         escape.is_complete()
     }
 

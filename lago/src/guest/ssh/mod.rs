@@ -1,7 +1,7 @@
 //! Commands and files over ssh.
 //!
 //! [`Ssh`] holds a pool of sessions with one guest. A session is one TCP connection from [`Reach::connect`], over which
-//! libssh2 runs without blocking: every wait is ours, in [`watch`], so that it ends when the limit passes or the VM dies.
+//! libssh2 runs without blocking: every wait is ours, so that it ends when the limit passes or the VM dies.
 
 mod exec;
 mod interactive;

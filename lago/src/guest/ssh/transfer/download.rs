@@ -110,7 +110,7 @@ impl Download<'_> {
                     remote,
                     format!(
                         "the guest lists an entry {:?}, which is no name of a file",
-                        name.as_os_str()
+                        name.to_string_lossy()
                     ),
                 ));
             }
