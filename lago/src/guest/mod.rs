@@ -14,7 +14,7 @@ pub mod ssh;
 pub use command::{Cmd, DEFAULT_COMMAND_LIMIT};
 pub use error::{CommandFailed, ConnectStep, GuestError};
 pub use output::{GuestStatus, Output};
-pub use ssh::{Reach, Ssh, SshTarget, Streams, Transferred};
+pub use ssh::{Reach, Ssh, SshTarget, Streams, Terminal, Transferred};
 
 /// A result with [`GuestError`].
 pub type Result<T, E = GuestError> = std::result::Result<T, E>;

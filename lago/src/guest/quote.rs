@@ -108,7 +108,7 @@ mod tests {
         .map(Vec::from)
         .to_vec();
         let shells: [&[&str]; 3] = [&["/bin/sh"], &["bash"], &["busybox", "sh"]];
-        for shell in shells.iter().filter(|shell| present(shell)) {
+        for shell in shells.into_iter().filter(|shell| present(shell)) {
             assert_eq!(through_shell(shell, &words), expected(&words), "{shell:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! A shell in the guest on the user's own terminal.
 
-use std::io::{self, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
@@ -23,15 +23,24 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// How much is moved at once.
 const CHUNK: usize = 32 * 1024;
 
-pub(super) fn run(ssh: &Ssh, command: Option<&Cmd>) -> Result<GuestStatus> {
+/// Where an interactive shell reads and shows: a terminal, or what stands in for one.
+pub struct Terminal<'a> {
+    /// What the user types. If it is a terminal, it is in raw mode meanwhile, and the guest's shell gets one too.
+    pub input: BorrowedFd<'a>,
+    /// Where the shell's output goes.
+    pub output: &'a mut dyn Write,
+    /// Where standard error goes. On a terminal the guest sends all of it as output.
+    pub error: &'a mut dyn Write,
+}
+
+pub(super) fn run(ssh: &Ssh, command: Option<&Cmd>, ends: Terminal<'_>) -> Result<GuestStatus> {
     let line = command.map(Cmd::shell_line).transpose()?;
     let what =
         command.map_or_else(|| "interactive shell".to_owned(), |command| format!("`{command}`"));
     let start = Watch::new(&*ssh.reach, START_LIMIT);
     let (session, mut channel) = ssh.start(&start, open_channel)?;
 
-    let stdin = io::stdin();
-    let terminal = Some(stdin.as_fd()).filter(|fd| isatty(fd));
+    let terminal = Some(ends.input).filter(|fd| isatty(fd));
     begin(&session, &mut channel, &start, terminal, line.as_deref())
         .map_err(|fault| ssh.explain(fault, &what, String::new()))?;
 
@@ -41,7 +50,7 @@ pub(super) fn run(ssh: &Ssh, command: Option<&Cmd>) -> Result<GuestStatus> {
     let watch = Watch::unlimited(&*ssh.reach);
     let mut conversation = Conversation {
         session: &session,
-        stdin: stdin.as_fd(),
+        ends,
         terminal,
         signals,
         outgoing: Outgoing::default(),
@@ -103,17 +112,17 @@ enum End {
     Left(&'static str),
 }
 
-struct Conversation<'a> {
-    session: &'a Session,
-    stdin: BorrowedFd<'a>,
-    terminal: Option<BorrowedFd<'a>>,
+struct Conversation<'s, 'e> {
+    session: &'s Session,
+    ends: Terminal<'e>,
+    terminal: Option<BorrowedFd<'e>>,
     signals: Signals,
     outgoing: Outgoing,
     escape: Escape,
     buffer: Vec<u8>,
 }
 
-impl Conversation<'_> {
+impl Conversation<'_, '_> {
     fn run(&mut self, channel: &mut Channel, watch: &Watch<'_>) -> Result<End, Fault> {
         let mut size = self.terminal.and_then(|terminal| tcgetwinsize(terminal).ok());
         loop {
@@ -136,13 +145,14 @@ impl Conversation<'_> {
 
     fn show_output(&mut self, channel: &Channel) -> Result<bool, Fault> {
         let out = read(channel, 0, &mut self.buffer)?;
-        let mut stdout = io::stdout().lock();
-        stdout
+        self.ends
+            .output
             .write_all(&self.buffer[..out])
-            .and_then(|()| stdout.flush())
+            .and_then(|()| self.ends.output.flush())
             .map_err(|error| Fault::Local { stream: "standard output", error })?;
         let err = read(channel, ssh2::EXTENDED_DATA_STDERR, &mut self.buffer)?;
-        io::stderr()
+        self.ends
+            .error
             .write_all(&self.buffer[..err])
             .map_err(|error| Fault::Local { stream: "standard error", error })?;
         Ok(out + err > 0)
@@ -173,7 +183,7 @@ impl Conversation<'_> {
             PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN),
         ];
         if self.outgoing.wants_more() {
-            fds.push(PollFd::from_borrowed_fd(self.stdin, PollFlags::IN));
+            fds.push(PollFd::from_borrowed_fd(self.ends.input, PollFlags::IN));
         }
         watch.poll(&mut fds)?;
         let typed = fds.get(2).is_some_and(|fd| !fd.revents().is_empty());
@@ -182,11 +192,11 @@ impl Conversation<'_> {
     }
 
     fn take_input(&mut self) -> Result<(), Fault> {
-        let (stdin, escape) = (self.stdin, &mut self.escape);
+        let (input, escape) = (self.ends.input, &mut self.escape);
         let on_terminal = self.terminal.is_some();
         self.outgoing.fill(|buffer| {
             // Standard input's own buffer would hide from `poll` what it holds.
-            let count = rustix::io::retry_on_intr(|| rustix::io::read(stdin, &mut *buffer))
+            let count = rustix::io::retry_on_intr(|| rustix::io::read(input, &mut *buffer))
                 .map_err(|errno| Fault::Local { stream: "standard input", error: errno.into() })?;
             if on_terminal {
                 escape.follow(&buffer[..count]);

@@ -1,7 +1,7 @@
 //! Commands and files over ssh.
 //!
 //! [`Ssh`] holds a pool of sessions with one guest. A session is one TCP connection from [`Reach::connect`], over which
-//! libssh2 runs without blocking: every wait is ours, in [`watch`], so that it ends when the limit passes or the VM dies.
+//! libssh2 runs without blocking: every wait is ours, so that it ends when the limit passes or the VM dies.
 
 mod exec;
 mod interactive;
@@ -14,6 +14,7 @@ mod watch;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 pub use exec::Streams;
+pub use interactive::Terminal;
 pub use transfer::{DEFAULT_TRANSFER_LIMIT, Transferred};
 
 use super::keys::KeyPair;
@@ -212,7 +214,15 @@ impl Ssh {
     /// # Errors
     /// When no session can be opened, when it breaks, when the VM is gone, or [`GuestError::Terminal`].
     pub fn interactive(&self, command: Option<&Cmd>) -> Result<GuestStatus> {
-        interactive::run(self, command)
+        let stdin = io::stdin();
+        let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
+        let input = stdin.as_fd();
+        self.interactive_on(command, Terminal { input, output: &mut stdout, error: &mut stderr })
+    }
+
+    /// [`interactive`](Self::interactive) on other ends than this process's own.
+    pub fn interactive_on(&self, command: Option<&Cmd>, ends: Terminal<'_>) -> Result<GuestStatus> {
+        interactive::run(self, command, ends)
     }
 
     /// Closes the idle sessions. After a revert they are of no use, and the next command would have to find that out.

@@ -11,7 +11,7 @@ use ssh2::{FileStat, FileType};
 use tempfile::TempDir;
 
 use super::remote::{Remote, file_type, permissions};
-use super::{Transferred, Trouble};
+use super::{Transferred, Trouble, neither_file_nor_directory};
 
 /// How much is asked for at once; libssh2 keeps several requests under way within it.
 const CHUNK: usize = 256 * 1024;
@@ -46,12 +46,13 @@ pub(super) fn download(
         buffer: vec![0; CHUNK],
     };
     download.entry(remote, staged.clone(), &stat)?;
+    if !download.copied.skipped.is_empty() {
+        return Err(Trouble::guest(remote, neither_file_nor_directory().to_string()));
+    }
     while let Some((remote, local)) = download.pending.pop() {
         download.directory(&remote, &local)?;
     }
-    if download.copied.skipped.is_empty() || staged.symlink_metadata().is_ok() {
-        download.publish(&staged, &target)?;
-    }
+    download.publish(&staged, &target)?;
     Ok(download.copied)
 }
 
@@ -109,7 +110,7 @@ impl Download<'_> {
                     remote,
                     format!(
                         "the guest lists an entry {:?}, which is no name of a file",
-                        name.as_os_str().display()
+                        name.to_string_lossy()
                     ),
                 ));
             }

@@ -84,6 +84,11 @@ fn transfer(
     }
 }
 
+/// What is named to be copied has to be one of the two; below it, other things are left out.
+fn neither_file_nor_directory() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a directory")
+}
+
 /// Why copying ended early.
 #[derive(Debug)]
 enum Trouble {

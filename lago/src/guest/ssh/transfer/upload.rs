@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ssh2::FileType;
 
 use super::remote::{Remote, file_type};
-use super::{Transferred, Trouble};
+use super::{Transferred, Trouble, neither_file_nor_directory};
 
 /// How much is sent at once; libssh2 keeps several requests under way within it.
 const CHUNK: usize = 256 * 1024;
@@ -28,6 +28,9 @@ pub(super) fn upload(
         buffer: vec![0; CHUNK],
     };
     upload.entry(local, target, &metadata)?;
+    if !upload.copied.skipped.is_empty() {
+        return Err(Trouble::here(local)(neither_file_nor_directory()));
+    }
     while let Some((local, remote)) = upload.pending.pop() {
         upload.directory(&local, &remote)?;
     }
