@@ -50,6 +50,10 @@
 //! line selects some scenarios only, those that they stand on run first, as prerequisites; `--skip` leaves scenarios
 //! out of that too.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod assertions;
 mod context;
 mod coordinator;
