@@ -58,6 +58,7 @@ mod assertions;
 mod context;
 mod coordinator;
 mod duration;
+mod environment;
 pub mod events;
 mod files;
 mod handler;
@@ -72,6 +73,7 @@ mod scenario;
 mod stage;
 mod states;
 mod suite;
+mod vms;
 mod worker;
 
 pub use assertions::{
@@ -81,9 +83,12 @@ pub use assertions::{
 pub use context::{Context, FromContext, Needs};
 pub use duration::{minutes, seconds};
 pub use handler::ScenarioFn;
+/// What prefixes and VMs can do, for suites that have no dependency of their own on it.
+pub use lago;
 pub use outcome::Outcome;
 pub use requirement::{Requirement, Verdict};
 pub use result::{Failure, FailureKind, IntoTestResult, TestResult};
 pub use scenario::{IntoScenario, Ready, Scenario, continue_on_failure};
 pub use stage::Stage;
 pub use suite::Suite;
+pub use vms::Vms;
