@@ -46,8 +46,8 @@
 //! that a scenario and its child processes print belongs to it.
 //!
 //! After a failure, the rest of its stage and every later stage is [blocked](Outcome::Blocked): reported as not run,
-//! with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither. When the command
-//! line selects some scenarios only, those that they stand on run first, as prerequisites; `--skip` leaves scenarios
+//! with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither. When the
+//! command line selects some scenarios only, those that they stand on run first, as prerequisites; `--skip` leaves scenarios
 //! out of that too.
 
 #[cfg(doctest)]

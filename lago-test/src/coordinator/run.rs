@@ -61,6 +61,8 @@ pub(super) struct Run {
     spoiled: HashSet<usize>,
     /// Why nothing can run any more.
     broken: Option<Failure>,
+    /// When the scenario that is being executed began to run in a worker, if it has.
+    ran_since: Option<Instant>,
     /// Until the environment is made from it.
     init_file: Option<InitFile>,
     environment: Option<Environment>,
@@ -87,6 +89,7 @@ impl Run {
             failures: Vec::new(),
             spoiled: HashSet::new(),
             broken: None,
+            ran_since: None,
             init_file: settings.init_file,
             environment: None,
             keep: settings.keep,
@@ -95,18 +98,17 @@ impl Run {
 
     /// Runs one scenario, unless something keeps it from running, and records how it ended.
     pub(super) fn execute(&mut self, step: Step) -> Outcome {
-        let started = Instant::now();
+        self.ran_since = None;
         let outcome = self.attempt(step);
+        let took = self.ran_since.map(|started| started.elapsed());
         self.remember(step.id, &outcome);
-        let ran =
-            outcome.is_failure() || matches!(outcome, Outcome::Passed | Outcome::Skipped { .. });
         let (stage, scenario) = self.names(step.id);
-        let output = self.output(step.id).filter(|_| ran);
+        let output = took.and_then(|_| self.output(step.id));
         self.event(What::ScenarioFinished {
             stage,
             scenario,
             outcome: outcome.clone(),
-            took_ms: if ran { millis(started.elapsed()) } else { 0 },
+            took_ms: took.map_or(0, millis),
             output,
         });
         if self.is_last_of_stage(step) {

@@ -1,10 +1,11 @@
 //! The environment of a run: made and started before the first scenario, discarded after the last.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::limited::Limited;
 use super::session::{Claim, Session};
 use super::{Run, millis};
+use crate::duration::spoken;
 use crate::environment::Environment;
 use crate::events::{RunResult, What};
 use crate::files::Files;
@@ -20,12 +21,24 @@ impl Run {
         let made = self.make(claim.files.clone());
         self.session = Some(Session::open(claim, &self.suite, &self.steps)?);
         let up = made.and_then(|()| self.start());
-        if let Err(failure) = &up {
-            self.event(What::EnvironmentFailed { reason: failure.to_string() });
-        } else if self.environment.is_some() {
-            self.event(What::EnvironmentUp { took_ms: millis(started.elapsed()) });
+        match up {
+            Ok(()) => self.is_up(started.elapsed()),
+            Err(failure) => return Err(self.is_not_up(failure)),
         }
-        up.map_err(|failure| failure.context("the environment did not come up"))
+        Ok(())
+    }
+
+    fn is_up(&mut self, took: Duration) {
+        if self.environment.is_some() {
+            eprintln!("the environment is up after {}", spoken(took));
+            self.event(What::EnvironmentUp { took_ms: millis(took) });
+        }
+    }
+
+    fn is_not_up(&mut self, failure: Failure) -> Failure {
+        let failure = failure.without_location();
+        self.event(What::EnvironmentFailed { reason: failure.to_string() });
+        failure.context("the environment did not come up")
     }
 
     fn make(&mut self, files: Files) -> Result<(), Failure> {
@@ -56,6 +69,8 @@ impl Run {
     fn start(&mut self) -> Result<(), Failure> {
         let Some(environment) = self.environment.clone() else { return Ok(()) };
         self.event(What::EnvironmentStarting);
+        // The line with the first scenario's name has not ended yet.
+        eprintln!("\nbringing up the environment in {}", environment.directory().display());
         let limited = Limited {
             what: "bringing the environment up",
             limit: self.suite.bring_up_limit(),

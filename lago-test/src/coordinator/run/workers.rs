@@ -3,7 +3,7 @@
 use std::env;
 use std::io;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::interrupts;
 use super::super::plan::ScenarioId;
@@ -59,6 +59,7 @@ impl Run {
         });
         let request =
             Request::Run { stage: stage.clone(), scenario: scenario.clone(), log: text(&log)? };
+        self.ran_since = Some(Instant::now());
         // When it cannot be sent, the worker is gone; waiting tells how.
         let _ = worker.send(&request);
 
