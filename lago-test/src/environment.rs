@@ -130,7 +130,7 @@ fn options(
     let config = Config::load()?;
     let host = config.libvirt_uri.as_deref().map_or(HostKind::Private, HostKind::from_setting);
     let mut options = InitOptions::new(directory, init_file)
-        .acceleration(config.accel.parse()?)
+        .acceleration(config.accel)
         .host(host)
         .store(config.store()?);
     let from_suite = spec.repositories.iter().map(|path| from_package(path));

@@ -11,8 +11,8 @@ use crate::result::Failure;
 /// How often a wait looks for a signal.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long work may go on after it was cut off.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long work may go on after it was cut off: its error is worth a short wait.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Some work, and what bounds it.
 pub(super) struct Limited<'a, C> {
@@ -53,9 +53,9 @@ impl<C: FnOnce() -> Result<(), Failure>> Limited<'_, C> {
                 break format!("{} was interrupted by {}", self.what, interrupts::name(signal));
             }
         };
-        let cut_off = (self.cut_off)().err().map(|failure| failure.to_string());
+        let cut_off = (self.cut_off)().err().map(|failure| failure.without_location().to_string());
         let ended = match receiver.recv_timeout(GRACE) {
-            Ok(Err(failure)) => Some(failure.to_string()),
+            Ok(Err(failure)) => Some(failure.without_location().to_string()),
             Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
                 Some(format!("it still goes on {} after it was cut off", spoken(GRACE)))
