@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use lago::{Prefix, Vm};
+
 use crate::result::Failure;
 
 /// What the worker knows when it runs a scenario: the source of every parameter.
@@ -10,6 +12,7 @@ pub struct Context {
     pub(crate) suite: String,
     pub(crate) stage: String,
     pub(crate) scenario: String,
+    pub(crate) prefix: Option<Prefix>,
 }
 
 impl Context {
@@ -26,6 +29,18 @@ impl Context {
     /// The scenario's name.
     pub fn scenario(&self) -> &str {
         &self.scenario
+    }
+
+    /// The prefix that the scenario runs against.
+    pub fn prefix(&self) -> Result<&Prefix, Failure> {
+        self.prefix.as_ref().ok_or_else(|| {
+            Failure::infrastructure("the suite has no init file, so there is no prefix")
+        })
+    }
+
+    /// A VM of the prefix, by its name in the init file.
+    pub fn vm(&self, name: &str) -> Result<Vm, Failure> {
+        Ok(self.prefix()?.vm(name)?.clone())
     }
 }
 

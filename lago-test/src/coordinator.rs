@@ -2,6 +2,8 @@
 
 mod check;
 mod interrupts;
+mod keep;
+mod limited;
 mod plan;
 mod run;
 mod selection;
@@ -18,7 +20,8 @@ use crate::outcome::{Class, Outcome};
 use crate::report::console;
 use crate::suite::Suite;
 use interrupts::Interrupts;
-use run::{Finish, Run};
+use keep::Keep;
+use run::{Finish, Run, Settings};
 use selection::Selection;
 
 /// The command line or the suite itself is wrong; also clap's own code for that.
@@ -29,10 +32,7 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
     let arguments = Arguments::from_args();
     let problems = check::problems(&suite);
     if !problems.is_empty() {
-        for problem in problems {
-            eprintln!("suite `{}`: {problem}", suite.name());
-        }
-        return ExitCode::from(EXIT_REFUSED);
+        return refused(&suite, &problems);
     }
     if arguments.test_threads == Some(0) {
         eprintln!("--test-threads 0: at least one is needed");
@@ -43,6 +43,10 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
         return libtest_mimic::run(&selection.arguments(), selection.trials(|_| refuse))
             .exit_code();
     }
+    let settings = match settings(&suite, &arguments) {
+        Ok(settings) => settings,
+        Err(problems) => return refused(&suite, &problems),
+    };
     let interrupts = match Interrupts::watch() {
         Ok(interrupts) => interrupts,
         Err(error) => {
@@ -50,7 +54,30 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
             return ExitCode::from(run::EXIT_INFRASTRUCTURE);
         }
     };
-    execute(suite, &arguments, &selection, interrupts)
+    execute(suite, &arguments, &selection, interrupts, settings)
+}
+
+fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
+    for problem in problems {
+        eprintln!("suite `{}`: {problem}", suite.name());
+    }
+    ExitCode::from(EXIT_REFUSED)
+}
+
+/// What else a run needs to know, or what is wrong with it.
+fn settings(suite: &Suite, arguments: &Arguments) -> Result<Settings, Vec<String>> {
+    let keep = Keep::from_environment().map_err(|problem| vec![problem])?;
+    let init_file = suite
+        .environment()
+        .map(|spec| spec.load())
+        .transpose()
+        .map_err(|failure| vec![failure.to_string()])?;
+    let problems = check::unmet_needs(suite, init_file.as_ref());
+    if problems.is_empty() {
+        Ok(Settings { live: arguments.nocapture, init_file, keep })
+    } else {
+        Err(problems)
+    }
 }
 
 /// The body of a trial that is only listed or filtered out.
@@ -63,8 +90,9 @@ fn execute(
     arguments: &Arguments,
     selection: &Selection,
     interrupts: Interrupts,
+    settings: Settings,
 ) -> ExitCode {
-    let run = Run::new(suite, selection.steps().to_vec(), interrupts, arguments.nocapture);
+    let run = Run::new(suite, selection.steps().to_vec(), interrupts, settings);
     let run = Arc::new(Mutex::new(run));
     let trials = selection.trials(|step| {
         let run = Arc::clone(&run);

@@ -79,11 +79,16 @@ impl Files {
         })
     }
 
-    /// Removes what an earlier run reported and makes room for this one's reports.
+    /// Makes room for this run's reports.
     pub(crate) fn clear_reports(&self) -> io::Result<()> {
-        let scenarios = self.prefix.join(SCENARIOS);
+        self.remove_reports()?;
+        fs::create_dir_all(self.prefix.join(SCENARIOS))
+    }
+
+    /// Removes what an earlier run reported.
+    pub(crate) fn remove_reports(&self) -> io::Result<()> {
         for removed in [
-            fs::remove_dir_all(&scenarios),
+            fs::remove_dir_all(self.prefix.join(SCENARIOS)),
             fs::remove_file(self.events()),
             fs::remove_file(self.junit()),
         ] {
@@ -92,7 +97,7 @@ impl Files {
                 _ => {}
             }
         }
-        fs::create_dir_all(&scenarios)
+        Ok(())
     }
 }
 

@@ -46,14 +46,19 @@
 //! that a scenario and its child processes print belongs to it.
 //!
 //! After a failure, the rest of its stage and every later stage is [blocked](Outcome::Blocked): reported as not run,
-//! with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither. When the command
-//! line selects some scenarios only, those that they stand on run first, as prerequisites; `--skip` leaves scenarios
+//! with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither. When the
+//! command line selects some scenarios only, those that they stand on run first, as prerequisites; `--skip` leaves scenarios
 //! out of that too.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod assertions;
 mod context;
 mod coordinator;
 mod duration;
+mod environment;
 pub mod events;
 mod files;
 mod handler;
@@ -68,6 +73,7 @@ mod scenario;
 mod stage;
 mod states;
 mod suite;
+mod vms;
 mod worker;
 
 pub use assertions::{
@@ -77,9 +83,12 @@ pub use assertions::{
 pub use context::{Context, FromContext, Needs};
 pub use duration::{minutes, seconds};
 pub use handler::ScenarioFn;
+/// What prefixes and VMs can do, for suites that have no dependency of their own on it.
+pub use lago;
 pub use outcome::Outcome;
 pub use requirement::{Requirement, Verdict};
 pub use result::{Failure, FailureKind, IntoTestResult, TestResult};
 pub use scenario::{IntoScenario, Ready, Scenario, continue_on_failure};
 pub use stage::Stage;
 pub use suite::Suite;
+pub use vms::Vms;

@@ -89,6 +89,13 @@ impl Failure {
         self
     }
 
+    /// The same failure without the place where it was made, which is of no use when it is the harness's own.
+    #[must_use]
+    pub(crate) fn without_location(mut self) -> Self {
+        self.location = None;
+        self
+    }
+
     /// The same failure with these causes after those that it has.
     #[must_use]
     pub(crate) fn caused_by(mut self, causes: impl IntoIterator<Item = String>) -> Self {

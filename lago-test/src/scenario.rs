@@ -193,7 +193,7 @@ mod tests {
     fn generic<T: 'static>() {}
 
     fn context() -> Context {
-        Context { suite: "s".into(), stage: "g".into(), scenario: "x".into() }
+        Context { suite: "s".into(), stage: "g".into(), scenario: "x".into(), prefix: None }
     }
 
     #[test]

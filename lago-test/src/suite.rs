@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::environment::EnvironmentSpec;
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use crate::{coordinator, limits, protocol, worker};
@@ -31,6 +32,9 @@ pub struct Suite {
     workdir: Option<PathBuf>,
     timeout: Duration,
     launcher: Vec<String>,
+    init_file: Option<PathBuf>,
+    template_repositories: Vec<PathBuf>,
+    bring_up_timeout: Duration,
 }
 
 impl Suite {
@@ -42,7 +46,30 @@ impl Suite {
             workdir: None,
             timeout: limits::SCENARIO,
             launcher: Vec::new(),
+            init_file: None,
+            template_repositories: Vec::new(),
+            bring_up_timeout: limits::BRING_UP,
         }
+    }
+
+    /// The environment that the scenarios run against, described by an init file. A relative path starts from the
+    /// package of the test. Without an init file there are no VMs.
+    pub fn init_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.init_file = Some(path.into());
+        self
+    }
+
+    /// Adds the manifest of a template repository, in front of those of the user's settings. A relative path starts
+    /// from the package of the test.
+    pub fn template_repository(mut self, manifest: impl Into<PathBuf>) -> Self {
+        self.template_repositories.push(manifest.into());
+        self
+    }
+
+    /// The limit of making the environment and bringing it up, instead of [`limits::BRING_UP`].
+    pub fn bring_up_timeout(mut self, limit: Duration) -> Self {
+        self.bring_up_timeout = limit;
+        self
     }
 
     /// Appends a stage.
@@ -98,6 +125,16 @@ impl Suite {
 
     pub(crate) fn chosen_workdir(&self) -> Option<&Path> {
         self.workdir.as_deref()
+    }
+
+    /// What it says about its environment, if it has one.
+    pub(crate) fn environment(&self) -> Option<EnvironmentSpec> {
+        let init_file = self.init_file.clone()?;
+        Some(EnvironmentSpec { init_file, repositories: self.template_repositories.clone() })
+    }
+
+    pub(crate) fn bring_up_limit(&self) -> Duration {
+        self.bring_up_timeout
     }
 
     pub(crate) fn launcher_words(&self) -> &[String] {

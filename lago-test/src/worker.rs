@@ -9,13 +9,13 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use lago::Prefix;
 use rustix::fs::FileType;
 use rustix::process::Signal;
 
 use crate::context::Context;
 use crate::protocol::{self, Answer, Request};
 use crate::result::Failure;
-use crate::scenario::Scenario;
 use crate::suite::Suite;
 use capture::Capture;
 
@@ -52,15 +52,25 @@ fn take_socket() -> io::Result<UnixStream> {
 fn serve(suite: &Suite, socket: &UnixStream) -> io::Result<()> {
     panics::install_hook();
     init_tracing();
+    let mut prefix = None;
     let requests = listen(socket.try_clone()?);
     let mut answers = socket;
     for request in requests {
         let answer = match request {
-            Request::Hello { protocol, suite: asked, prefix } => {
-                hello(suite, protocol, &asked, prefix.as_deref())
+            Request::Hello { protocol, suite: asked, prefix: path } => {
+                match hello(suite, protocol, &asked, path.as_deref()) {
+                    Ok(opened) => {
+                        prefix = opened;
+                        Answer::Ready { protocol: protocol::VERSION, pid: std::process::id() }
+                    }
+                    Err(reason) => Answer::Unfit { reason },
+                }
             }
             Request::Run { stage, scenario, log } => {
-                Answer::Finished { failure: run(suite, stage, scenario, &log).err() }
+                let suite_name = suite.name().to_owned();
+                let context =
+                    Context { suite: suite_name, stage, scenario, prefix: prefix.clone() };
+                Answer::Finished { failure: run(suite, &context, &log).err() }
             }
             Request::Quit => return Ok(()),
         };
@@ -107,36 +117,39 @@ fn pass_on(socket: UnixStream, requests: &Sender<Request>) -> io::Result<()> {
     }
 }
 
-fn hello(suite: &Suite, version: u32, asked: &str, prefix: Option<&str>) -> Answer {
+/// Checks that this worker is the one that the coordinator means, and opens the prefix.
+fn hello(
+    suite: &Suite,
+    version: u32,
+    asked: &str,
+    path: Option<&str>,
+) -> Result<Option<Prefix>, String> {
     if version != protocol::VERSION {
-        return Answer::Unfit {
-            reason: format!(
-                "the coordinator speaks version {version} of the protocol, the worker version {}: \
-                 the test binary was rebuilt during the run",
-                protocol::VERSION
-            ),
-        };
+        return Err(format!(
+            "the coordinator speaks version {version} of the protocol, the worker version {}: the test binary was \
+             rebuilt during the run",
+            protocol::VERSION
+        ));
     }
     if asked != suite.name() {
-        return Answer::Unfit {
-            reason: format!("the coordinator runs suite `{asked}`, this is `{}`", suite.name()),
-        };
+        return Err(format!("the coordinator runs suite `{asked}`, this is `{}`", suite.name()));
     }
-    let _ = prefix;
-    Answer::Ready { protocol: protocol::VERSION, pid: std::process::id() }
+    path.map(Prefix::open)
+        .transpose()
+        .map_err(|error| Failure::from(error).context("cannot open the prefix").to_string())
 }
 
-fn run(suite: &Suite, stage: String, name: String, log: &str) -> Result<(), Failure> {
-    let Some(scenario) = suite.find(&stage, &name) else {
+fn run(suite: &Suite, context: &Context, log: &str) -> Result<(), Failure> {
+    let (stage, name) = (context.stage(), context.scenario());
+    let Some(scenario) = suite.find(stage, name) else {
         return Err(Failure::infrastructure(format!(
             "the worker's suite has no `{stage}::{name}`: the test binary was rebuilt during the run"
         )));
     };
-    let context = Context { suite: suite.name().to_owned(), stage, scenario: name };
     let capture = Capture::begin(log).map_err(|error| {
         Failure::infrastructure(format!("cannot send the scenario's output to {log}: {error}"))
     })?;
-    let result = panics::caught(|| Scenario::run(scenario, &context));
+    let result = panics::caught(|| scenario.run(context));
     let ended = capture.end();
     let mut failure = match (result, ended) {
         (Ok(()), Ok(())) => return Ok(()),

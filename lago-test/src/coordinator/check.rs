@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use lago::spec::InitFile;
+
 use crate::suite::Suite;
 
 /// Everything that keeps a suite from running, one line each.
@@ -25,6 +27,33 @@ pub(super) fn problems(suite: &Suite) -> Vec<String> {
                 ));
             }
         }
+    }
+    problems
+}
+
+/// What scenarios need and the init file does not have, one line each.
+pub(super) fn unmet_needs(suite: &Suite, init_file: Option<&InitFile>) -> Vec<String> {
+    let scenarios = suite.stages().iter().flat_map(|stage| {
+        stage.list().iter().map(move |scenario| (stage.name(), scenario.name(), scenario.needs()))
+    });
+    let mut problems = Vec::new();
+    for (stage, scenario, needs) in scenarios {
+        let Some(init_file) = init_file else {
+            if needs.needs_environment() {
+                problems.push(format!(
+                    "`{stage}::{scenario}` needs VMs and the suite has none; give it an init file with Suite::init_file"
+                ));
+            }
+            continue;
+        };
+        let missing = needs.vms().filter(|name| !init_file.domains.contains_key(*name));
+        problems.extend(missing.map(|name| {
+            let known: Vec<_> = init_file.domains.keys().map(String::as_str).collect();
+            format!(
+                "`{stage}::{scenario}` needs the VM `{name}`; the init file has {}",
+                known.join(", ")
+            )
+        }));
     }
     problems
 }

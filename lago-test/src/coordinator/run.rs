@@ -1,5 +1,6 @@
 //! One run of a suite: its session, its worker, and what has failed so far.
 
+mod environment;
 mod finish;
 mod session;
 mod workers;
@@ -8,10 +9,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lago::spec::InitFile;
+
 use super::interrupts::{self, Interrupts};
+use super::keep::Keep;
 use super::plan::{ScenarioId, Shape, Step};
 use super::selection::{full_name, shape};
 use super::worker_process::WorkerProcess;
+use crate::environment::Environment;
 use crate::events::{OutputFile, What};
 use crate::files::Files;
 use crate::outcome::Outcome;
@@ -27,6 +32,17 @@ const CONSOLE_OUTPUT: u64 = 32 << 10;
 
 /// What blocks a scenario when the environment failed.
 const ENVIRONMENT: &str = "environment";
+
+/// What a run is told besides its suite.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// Whether output is printed as it comes.
+    pub(super) live: bool,
+    /// The suite's init file, if it has one.
+    pub(super) init_file: Option<InitFile>,
+    /// When the environment stays.
+    pub(super) keep: Keep,
+}
 
 /// Runs scenarios one after the other. Nothing is started or written before the first one.
 pub(super) struct Run {
@@ -45,16 +61,27 @@ pub(super) struct Run {
     spoiled: HashSet<usize>,
     /// Why nothing can run any more.
     broken: Option<Failure>,
+    /// When the scenario that is being executed began to run in a worker, if it has.
+    ran_since: Option<Instant>,
+    /// Until the environment is made from it.
+    init_file: Option<InitFile>,
+    environment: Option<Environment>,
+    keep: Keep,
 }
 
 impl Run {
-    pub(super) fn new(suite: Suite, steps: Vec<Step>, interrupts: Interrupts, live: bool) -> Self {
+    pub(super) fn new(
+        suite: Suite,
+        steps: Vec<Step>,
+        interrupts: Interrupts,
+        settings: Settings,
+    ) -> Self {
         Self {
             shape: shape(&suite),
             suite,
             steps,
             interrupts,
-            live,
+            live: settings.live,
             states: Box::new(NoSnapshots),
             session: None,
             worker: None,
@@ -62,23 +89,26 @@ impl Run {
             failures: Vec::new(),
             spoiled: HashSet::new(),
             broken: None,
+            ran_since: None,
+            init_file: settings.init_file,
+            environment: None,
+            keep: settings.keep,
         }
     }
 
     /// Runs one scenario, unless something keeps it from running, and records how it ended.
     pub(super) fn execute(&mut self, step: Step) -> Outcome {
-        let started = Instant::now();
+        self.ran_since = None;
         let outcome = self.attempt(step);
+        let took = self.ran_since.map(|started| started.elapsed());
         self.remember(step.id, &outcome);
-        let ran =
-            outcome.is_failure() || matches!(outcome, Outcome::Passed | Outcome::Skipped { .. });
         let (stage, scenario) = self.names(step.id);
-        let output = self.output(step.id).filter(|_| ran);
+        let output = took.and_then(|_| self.output(step.id));
         self.event(What::ScenarioFinished {
             stage,
             scenario,
             outcome: outcome.clone(),
-            took_ms: if ran { millis(started.elapsed()) } else { 0 },
+            took_ms: took.map_or(0, millis),
             output,
         });
         if self.is_last_of_stage(step) {
@@ -109,7 +139,7 @@ impl Run {
     /// Brings everything into the state that a scenario runs on.
     fn prepare(&mut self, step: Step) -> Result<(), Failure> {
         if self.session.is_none() {
-            self.session = Some(Session::open(&self.suite, &self.steps, &self.interrupts)?);
+            self.bring_up()?;
         }
         let Some(base) = step.restore else { return Ok(()) };
         let stage = self.suite.stages()[base].name().to_owned();

@@ -1,4 +1,4 @@
-//! The `JUnit` file, as Jenkins and its strict xUnit plugin read it. A function of the events and of the scenarios' logs.
+//! The `JUnit` file, as Jenkins and its strict xUnit plugin read it: a function of the events and the scenarios' logs.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};

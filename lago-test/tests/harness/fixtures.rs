@@ -12,11 +12,18 @@ use lago_test::{
 /// A suite's workdir, chosen by the test.
 pub(crate) const WORKDIR: &str = "LAGO_FIXTURE_WORKDIR";
 
+/// From the package; its template does not exist.
+const INIT_FILE: &str = "tests/harness/two-vms.yaml";
+
 /// The fixture suite of this name.
 pub(crate) fn suite(name: &str) -> Suite {
     let suite = Suite::new(name);
     let suite = match std::env::var_os(WORKDIR) {
         Some(workdir) => suite.workdir(workdir),
+        None => suite,
+    };
+    let suite = match std::env::var_os("LAGO_FIXTURE_INIT_FILE") {
+        Some(init_file) => suite.init_file(init_file),
         None => suite,
     };
     match name {
@@ -65,10 +72,28 @@ pub(crate) fn suite(name: &str) -> Suite {
                 (0..1000).map(|number| Scenario::new(format!("empty_{number:04}"), || {})),
             ))
         }
+        "unknown_vm" => suite
+            .init_file(INIT_FILE)
+            .stage(Stage::new("only").scenarios(scenarios![uses_the_server, uses_the_router])),
+        "no_init_file" => suite.stage(Stage::new("only").scenarios(scenarios![uses_the_server])),
+        "malformed_init_file" => suite
+            .init_file("tests/harness/fixtures.rs")
+            .stage(Stage::new("only").scenarios(scenarios![uses_the_server])),
+        "no_template" => suite
+            .init_file(INIT_FILE)
+            .stage(Stage::new("only").scenarios(scenarios![uses_the_server, fetch])),
         "duplicates" => suite.stage(Stage::new("only").scenarios(scenarios![fetch, fetch])),
         other => panic!("there is no fixture suite `{other}`"),
     }
 }
+
+lago_test::vms! {
+    struct Server = "server";
+    struct Router = "router";
+}
+
+fn uses_the_server(_: Server) {}
+fn uses_the_router(_: Server, _: Router) {}
 
 fn install() {}
 fn configure() {}

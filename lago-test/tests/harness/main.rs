@@ -4,6 +4,7 @@
 mod blocking;
 mod command_line;
 mod endings;
+mod environment;
 mod fixtures;
 mod output;
 mod run;
@@ -28,6 +29,7 @@ fn trials() -> Vec<Trial> {
         blocking::trials(),
         command_line::trials(),
         endings::trials(),
+        environment::trials(),
         output::trials(),
         signals::trials(),
     ]

@@ -29,7 +29,10 @@ impl Fixture {
         command
             .env(FIXTURE, name)
             .env(WORKDIR, workdir.path())
+            .env("CARGO_MANIFEST_DIR", env!("CARGO_MANIFEST_DIR"))
             .env_remove("NEXTEST")
+            .env_remove("LAGO_KEEP")
+            .env_remove("LAGO_TEST_LAUNCHER")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null());
         Self { name: name.to_owned(), workdir, command }

@@ -33,12 +33,12 @@ impl Run {
             self.event(What::Interrupted { signal: interrupts::name(signal) });
         }
         let (result, exit_code) = self.result(failed);
+        let put_away = self.put_away(result);
+        let exit_code =
+            if put_away.is_err() { at_least_infrastructure(exit_code) } else { exit_code };
+        let mut lines = put_away.unwrap_or_else(|failure| vec![format!("error: {failure}")]);
         self.event(What::RunFinished { result, exit_code });
 
-        let mut lines = Vec::new();
-        if let Some(failure) = &self.broken {
-            lines.push(format!("error: {failure}"));
-        }
         let Some(session) = &self.session else {
             return Finish { lines, exit_code };
         };

@@ -19,16 +19,25 @@ pub(super) struct Session {
     lost: Option<String>,
 }
 
-impl Session {
-    /// Takes the prefix and writes the first event.
-    pub(super) fn open(
-        suite: &Suite,
-        steps: &[Step],
-        interrupts: &Interrupts,
-    ) -> Result<Self, Failure> {
-        let workdir = workdir(suite)?;
-        let files = Files::new(&workdir, suite.name());
+/// The prefix's directory, taken for this run.
+pub(super) struct Claim {
+    pub(super) files: Files,
+    lock: PrefixLock,
+}
+
+impl Claim {
+    /// Waits for another run that uses the same prefix.
+    pub(super) fn take(suite: &Suite, interrupts: &Interrupts) -> Result<Self, Failure> {
+        let files = Files::new(&workdir(suite)?, suite.name());
         let lock = files.lock(|| interrupts.signal().is_some())?;
+        Ok(Self { files, lock })
+    }
+}
+
+impl Session {
+    /// Writes the first event.
+    pub(super) fn open(claim: Claim, suite: &Suite, steps: &[Step]) -> Result<Self, Failure> {
+        let Claim { files, lock } = claim;
         let log = files.clear_reports().and_then(|()| EventLog::create(&files.events()));
         let log = log.map_err(|error| {
             let message = format!("cannot write reports to {}", files.prefix.display());

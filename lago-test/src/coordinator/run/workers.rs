@@ -3,7 +3,7 @@
 use std::env;
 use std::io;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::interrupts;
 use super::super::plan::ScenarioId;
@@ -59,6 +59,7 @@ impl Run {
         });
         let request =
             Request::Run { stage: stage.clone(), scenario: scenario.clone(), log: text(&log)? };
+        self.ran_since = Some(Instant::now());
         // When it cannot be sent, the worker is gone; waiting tells how.
         let _ = worker.send(&request);
 
@@ -109,7 +110,7 @@ impl Run {
         let Some(log) = self.files().map(|files| files.worker_log(number)) else {
             return Err(Failure::infrastructure("a worker was asked for before there is a prefix"));
         };
-        let command = self.worker_command()?;
+        let (command, prefix) = self.worker_command()?;
         let shown = format!("{command:?}");
         let mut worker = WorkerProcess::start(command, number, &log)
             .map_err(|error| cannot_start(&error, &shown))?;
@@ -117,7 +118,7 @@ impl Run {
         let hello = Request::Hello {
             protocol: protocol::VERSION,
             suite: self.suite.name().to_owned(),
-            prefix: None,
+            prefix,
         };
         let _ = worker.send(&hello);
         let watch =
@@ -143,8 +144,16 @@ impl Run {
         )))
     }
 
-    /// The worker's command line: this program again, through the launcher if there is one.
-    fn worker_command(&self) -> Result<Command, Failure> {
+    /// The worker's command, in the environment if there is one, and the prefix that it opens.
+    fn worker_command(&self) -> Result<(Command, Option<String>), Failure> {
+        let mut command = self.launched()?;
+        let Some(environment) = &self.environment else { return Ok((command, None)) };
+        environment.enter(&mut command)?;
+        Ok((command, Some(text(environment.directory())?)))
+    }
+
+    /// This program again, through the launcher if there is one.
+    fn launched(&self) -> Result<Command, Failure> {
         let program = env::current_exe().map_err(|error| cannot_start(&error, "this program"))?;
         let launcher = self.launcher()?;
         let mut words = launcher.iter();
