@@ -54,7 +54,6 @@ fn fetch_packages(recipe: &Recipe, scratch: &Path) -> Result<PathBuf> {
     }
     mmdebstrap
         .args(["--architectures=amd64", "--format=tar"])
-        .arg(r#"--extract-hook=ls "$1/var/cache/apt/archives" >"$1/packages.list""#)
         .args(&recipe.mmdebstrap)
         .arg(&recipe.suite)
         .arg(&tar)
@@ -65,7 +64,7 @@ fn fetch_packages(recipe: &Recipe, scratch: &Path) -> Result<PathBuf> {
     Ok(tar)
 }
 
-/// The names of the package files, which hold the versions.
+/// Names and versions of the packages, which the recipe writes down.
 fn list_of_packages(tar: &Path) -> Result<Vec<String>> {
     let output = tools::command("tar").arg("-xOf").arg(tar).arg("./packages.list").output();
     let output = output.context("running tar")?;
@@ -73,9 +72,7 @@ fn list_of_packages(tar: &Path) -> Result<Vec<String>> {
         bail!("{} has no list of packages", tar.display());
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let packages =
-        text.lines().filter(|line| Path::new(line).extension().is_some_and(|e| e == "deb"));
-    Ok(packages.map(str::to_owned).collect())
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// Removes what builds leave behind, those too that were killed. Files in there can belong to subordinate ids, so root
