@@ -36,8 +36,25 @@ fn assemble(recipe: &Recipe, cache: &Cache, scratch: &Path, work: &Path) -> Resu
     println!("images: {}: assembled in {:.1} s", recipe.name, start.elapsed().as_secs_f64());
 
     repository::describe(recipe, cache, &image, &list_of_packages(&packages)?)?;
+    publish_artifacts(recipe, cache, &scratch.join("artifacts"))?;
     let path = cache.image(recipe);
     cache.publish(&image, &path.file_name().unwrap_or_default().to_string_lossy())?;
+    Ok(())
+}
+
+/// What else the script wrote goes beside the image: it comes first, as an image that exists counts as complete.
+fn publish_artifacts(recipe: &Recipe, cache: &Cache, dir: &Path) -> Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
+        let path = entry.with_context(|| format!("reading {}", dir.display()))?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let target = cache.artifact(recipe, &name);
+        let target_name = target.file_name().unwrap_or_default().to_string_lossy();
+        let published = cache.publish(&path, &target_name)?;
+        println!("images: {}: wrote {}", recipe.name, published.display());
+    }
     Ok(())
 }
 
