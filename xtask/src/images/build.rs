@@ -36,8 +36,25 @@ fn assemble(recipe: &Recipe, cache: &Cache, scratch: &Path, work: &Path) -> Resu
     println!("images: {}: assembled in {:.1} s", recipe.name, start.elapsed().as_secs_f64());
 
     repository::describe(recipe, cache, &image, &list_of_packages(&packages)?)?;
+    publish_artifacts(recipe, cache, &scratch.join("artifacts"))?;
     let path = cache.image(recipe);
     cache.publish(&image, &path.file_name().unwrap_or_default().to_string_lossy())?;
+    Ok(())
+}
+
+/// What else the script wrote goes beside the image: it comes first, as an image that exists counts as complete.
+fn publish_artifacts(recipe: &Recipe, cache: &Cache, dir: &Path) -> Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
+        let path = entry.with_context(|| format!("reading {}", dir.display()))?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let target = cache.artifact(recipe, &name);
+        let target_name = target.file_name().unwrap_or_default().to_string_lossy();
+        let published = cache.publish(&path, &target_name)?;
+        println!("images: {}: wrote {}", recipe.name, published.display());
+    }
     Ok(())
 }
 
@@ -54,7 +71,6 @@ fn fetch_packages(recipe: &Recipe, scratch: &Path) -> Result<PathBuf> {
     }
     mmdebstrap
         .args(["--architectures=amd64", "--format=tar"])
-        .arg(r#"--extract-hook=ls "$1/var/cache/apt/archives" >"$1/packages.list""#)
         .args(&recipe.mmdebstrap)
         .arg(&recipe.suite)
         .arg(&tar)
@@ -65,7 +81,7 @@ fn fetch_packages(recipe: &Recipe, scratch: &Path) -> Result<PathBuf> {
     Ok(tar)
 }
 
-/// The names of the package files, which hold the versions.
+/// Names and versions of the packages, which the recipe writes down.
 fn list_of_packages(tar: &Path) -> Result<Vec<String>> {
     let output = tools::command("tar").arg("-xOf").arg(tar).arg("./packages.list").output();
     let output = output.context("running tar")?;
@@ -73,9 +89,7 @@ fn list_of_packages(tar: &Path) -> Result<Vec<String>> {
         bail!("{} has no list of packages", tar.display());
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let packages =
-        text.lines().filter(|line| Path::new(line).extension().is_some_and(|e| e == "deb"));
-    Ok(packages.map(str::to_owned).collect())
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// Removes what builds leave behind, those too that were killed. Files in there can belong to subordinate ids, so root

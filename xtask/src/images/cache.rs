@@ -38,6 +38,11 @@ impl Cache {
         self.dir.join(format!("{}-{}.qcow2", recipe.name, recipe.hash))
     }
 
+    /// Where a tar file lies that was built together with the image.
+    pub(super) fn artifact(&self, recipe: &Recipe, name: &str) -> PathBuf {
+        self.dir.join(format!("{}-{name}-{}.tar", recipe.name, recipe.hash))
+    }
+
     pub(super) fn manifest(&self) -> PathBuf {
         self.dir.join("repo.json")
     }

@@ -61,6 +61,11 @@ pub(crate) fn repository() -> Result<PathBuf> {
     Ok(Cache::locate()?.manifest())
 }
 
+/// Where the packages of a web server lie that `dpkg -i` installs in the image `debian`, a tar file.
+pub(crate) fn webserver() -> Result<PathBuf> {
+    Ok(Cache::locate()?.artifact(&Recipe::read(Image::Debian.name())?, "webserver"))
+}
+
 fn build_all(images: &[Image], rebuild: bool) -> Result<()> {
     let cache = Cache::locate()?;
     let _lock = cache.lock()?;
