@@ -100,7 +100,7 @@ impl PrivateHost {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.current().is_some()
+        self.is_around_this_process() || self.current().is_some()
     }
 
     pub(super) fn libvirt_uri(&self) -> Result<String, HostError> {
@@ -132,11 +132,9 @@ impl PrivateHost {
         made.map_err(|source| HostError::Connect { address, source })
     }
 
-    /// Whether the calling process runs inside this host.
+    /// Whether the calling process runs inside this host: then the host's first process is its number one, too.
     fn is_around_this_process(&self) -> bool {
-        // The variable alone proves nothing, as it may have been handed on to a process outside.
-        std::env::var_os(HOST_VARIABLE).is_some_and(|dir| Path::new(&dir) == self.dir)
-            && InitProcess::examine(1).is_some_and(|init| init.dir == self.dir)
+        InitProcess::around_this_process().is_some_and(|init| init.dir == self.dir)
     }
 
     /// The host as it runs, for a process outside.
