@@ -6,13 +6,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{command, images, prepare, workspace};
+use crate::{command, prepare, workspace};
 
 /// The demo suite's workdir, below the workspace.
 const WORKDIR: &str = "target/lago/demo";
-
-/// What tells the demo suite where the packages of the web server are.
-const PACKAGES_VARIABLE: &str = "LAGO_DEMO_PACKAGES";
 
 /// How a report's file name ends: JUnit for machines, HTML for people.
 const REPORTS: [&str; 2] = [".junit.xml", ".html"];
@@ -26,7 +23,6 @@ pub(crate) fn run() -> Result<()> {
     prepare::images()?;
     let started = SystemTime::now();
     let mut suite = workspace::cargo(["test", "--package", "lago-demo", "--test", "demo"]);
-    suite.env(PACKAGES_VARIABLE, images::webserver()?);
     let outcome = command::run(prepare::with_images(&mut suite)?);
     let reports = reports_since(&workspace::root().join(WORKDIR), started);
     for report in reports.as_deref().unwrap_or_default() {
