@@ -1,1 +1,94 @@
-//! The harness.
+//! System tests as Rust functions, run by `cargo test` in a declared order against the VMs of a lago prefix.
+//!
+//! A test program is a [`Suite`] of [`Stage`]s of [`Scenario`]s. Its `main` says what runs, in the order in which it
+//! runs; libtest's own harness is switched off in `Cargo.toml` (`[[test]] harness = false`).
+//!
+//! ```no_run
+//! use lago_test::{
+//!     IntoScenario as _, Stage, Suite, TestResult, assert_true_within, continue_on_failure, ensure, minutes,
+//!     scenarios, seconds, skip,
+//! };
+//!
+//! fn main() -> std::process::ExitCode {
+//!     Suite::new("files")
+//!         .stage(Stage::new("write").scenarios(scenarios![create, append]))
+//!         .stage(Stage::new("read").scenarios(scenarios![
+//!             contents,
+//!             continue_on_failure(listing).timeout(minutes(2)),
+//!         ]))
+//!         .main()
+//! }
+//!
+//! fn create() -> TestResult {
+//!     std::fs::write("/var/tmp/greeting", "hello")?;
+//!     Ok(())
+//! }
+//!
+//! fn append() -> TestResult {
+//!     skip!("nothing to append here")
+//! }
+//!
+//! fn contents() -> TestResult {
+//!     let text = std::fs::read_to_string("/var/tmp/greeting")?;
+//!     ensure!(text == "hello", "unexpected text: {text}");
+//!     Ok(())
+//! }
+//!
+//! fn listing() -> TestResult {
+//!     assert_true_within(seconds(5), || Ok(std::fs::exists("/var/tmp/greeting")?))
+//! }
+//! ```
+//!
+//! # How a run goes
+//!
+//! The program that `cargo test` starts is the coordinator. It starts itself again as a worker, which runs one scenario
+//! at a time. So a panic, an abort, an endless loop or a `process::exit` costs one scenario and not the run, and all
+//! that a scenario and its child processes print belongs to it.
+//!
+//! After a failure, the rest of its stage and every later stage is [blocked](Outcome::Blocked): reported as not run,
+//! with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither. When the
+//! command line selects some scenarios only, those that they stand on run first, as prerequisites; `--skip` leaves scenarios
+//! out of that too.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod assertions;
+mod context;
+mod coordinator;
+mod duration;
+mod environment;
+pub mod events;
+mod files;
+mod handler;
+pub mod limits;
+mod outcome;
+mod output;
+mod protocol;
+mod report;
+mod requirement;
+mod result;
+mod scenario;
+mod stage;
+mod states;
+mod suite;
+mod vms;
+mod worker;
+
+pub use assertions::{
+    assert_equals_within, assert_equals_within_long, assert_equals_within_short,
+    assert_true_within, assert_true_within_long, assert_true_within_short,
+};
+pub use context::{Context, FromContext, Needs};
+pub use duration::{minutes, seconds};
+pub use handler::ScenarioFn;
+/// What prefixes and VMs can do, for suites that have no dependency of their own on it.
+pub use lago;
+pub use outcome::Outcome;
+pub use requirement::{Requirement, Verdict};
+pub use result::{Failure, FailureKind, IntoTestResult, TestResult};
+pub use scenario::{IntoScenario, Ready, Scenario, continue_on_failure};
+pub use stage::Stage;
+pub use suite::Suite;
+pub use vms::Vms;

@@ -1,1 +1,22 @@
-//! Names and limits that several rooms share.
+//! Names and defaults that several rooms share.
+
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The name of the directories below the user's and the system's data and configuration directories.
+pub const APP_DIR: &str = "lago";
+
+/// The directory that a workdir is by default, looked for from the current directory upwards.
+pub const DEFAULT_WORKDIR: &str = ".lago";
+
+/// The name of a workdir's first prefix.
+pub const DEFAULT_PREFIX: &str = "default";
+
+/// The symbolic link to a workdir's current prefix.
+pub const CURRENT_LINK: &str = "current";
+
+/// The template store's directory below the data directory.
+pub const STORE_DIR: &str = "store";
+
+/// The version of a prefix directory's layout, written into its record. A prefix of a newer layout is refused.
+pub const PREFIX_FORMAT: u32 = 1;

@@ -3,6 +3,7 @@
 
 mod error;
 
+pub mod cli;
 pub mod config;
 pub mod constants;
 pub mod dirlock;
@@ -15,5 +16,10 @@ pub mod sysprep;
 pub mod templates;
 pub mod utils;
 pub mod virt;
+pub mod workdir;
 
 pub use error::{Error, Result};
+pub use guest::{Cmd, Output};
+pub use prefix::{HostKind, InitOptions, Prefix};
+pub use spec::InitFile;
+pub use virt::Vm;

@@ -1,1 +1,20 @@
 //! Everything that talks into a guest.
+//!
+//! A command is a [`Cmd`], written with [`cmd!`](crate::cmd); what it left behind is an [`Output`]. The way in is
+//! [`Ssh`]: commands, files and an interactive shell over a pool of sessions that verify the guest's host key.
+
+mod command;
+pub mod console;
+mod error;
+pub mod keys;
+mod output;
+mod quote;
+pub mod ssh;
+
+pub use command::{Cmd, DEFAULT_COMMAND_LIMIT};
+pub use error::{CommandFailed, ConnectStep, GuestError};
+pub use output::{GuestStatus, Output};
+pub use ssh::{Reach, Ssh, SshTarget, Streams, Terminal, Transferred};
+
+/// A result with [`GuestError`].
+pub type Result<T, E = GuestError> = std::result::Result<T, E>;

@@ -1,1 +1,92 @@
 //! Domains and networks under libvirt.
+//!
+//! [`VirtEnv`] is all of a prefix's; [`Vm`] and [`Network`] are one of them. The descriptions that libvirt gets are
+//! pure values ([`domain_xml::DomainDescription`], [`network_xml::NetworkDescription`]) that write themselves as XML.
+
+pub(crate) mod connection;
+pub mod domain_xml;
+mod env;
+mod network;
+pub mod network_xml;
+pub(crate) mod reach;
+mod vm;
+mod xml;
+
+pub use env::VirtEnv;
+pub use network::Network;
+pub use vm::{Vm, VmState};
+
+use crate::host::HostError;
+
+/// What goes wrong with libvirt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VirtError {
+    /// The host of the domains is not there.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Nothing answers at libvirt's address.
+    #[error("cannot connect to libvirt at {uri}: {message}; `lago doctor` says what is missing")]
+    Connect {
+        /// The address.
+        uri: String,
+        /// What libvirt said.
+        message: String,
+    },
+    /// An operation on a domain failed.
+    #[error("cannot {action} VM {vm}: {message}{hint}")]
+    Vm {
+        /// The VM's name in the init file.
+        vm: String,
+        /// What was being done: `start`, `stop`, ...
+        action: &'static str,
+        /// What libvirt said.
+        message: String,
+        /// What to do next; empty when libvirt's words say it.
+        hint: String,
+    },
+    /// An operation on a network failed.
+    #[error("cannot {action} network {net}: {message}{hint}")]
+    Network {
+        /// The network's name in the init file.
+        net: String,
+        /// What was being done: `start`, `stop`, ...
+        action: &'static str,
+        /// What libvirt said.
+        message: String,
+        /// What to do next; empty when libvirt's words say it.
+        hint: String,
+    },
+    /// The VM is on no management network.
+    #[error("VM {vm} has no NIC on a management network, so it cannot be reached")]
+    NoAddress {
+        /// The VM's name in the init file.
+        vm: String,
+    },
+    /// The environment has no VM of this name.
+    #[error("there is no VM {name} in this environment; it has {known}")]
+    UnknownVm {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// The VM is down, and what was asked needs it up.
+    #[error("VM {vm} is not running ({reason}); `lago start {vm}` starts it{}", console_excerpt(.console))]
+    NotRunning {
+        /// The VM's name in the init file.
+        vm: String,
+        /// Why, as far as it is known.
+        reason: String,
+        /// The last lines of its console.
+        console: String,
+    },
+}
+
+fn console_excerpt(console: &str) -> String {
+    if console.is_empty() {
+        String::new()
+    } else {
+        format!("\nlast lines of its console:\n{console}")
+    }
+}

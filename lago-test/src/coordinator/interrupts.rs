@@ -1,0 +1,91 @@
+//! Signals that end a run: the first one cleanly, with reports, the second one at once.
+
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Watches for the signals that end a run.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupts {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// The first signal.
+    first: OnceLock<i32>,
+    /// Becomes readable, for good, with the first signal.
+    wake: UnixStream,
+    /// What stays behind when the run is left at once, with the command that removes it.
+    left: Mutex<Option<String>>,
+}
+
+impl Interrupts {
+    /// Takes over the signals; from now on they do not end the process by themselves.
+    pub(super) fn watch() -> io::Result<Self> {
+        let (wake, waker) = UnixStream::pair()?;
+        let shared = Arc::new(Shared { first: OnceLock::new(), wake, left: Mutex::new(None) });
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let seen = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                seen.note(signal, &waker);
+            }
+        });
+        Ok(Self { shared })
+    }
+
+    /// The first signal that came, if one has.
+    pub(super) fn signal(&self) -> Option<i32> {
+        self.shared.first.get().copied()
+    }
+
+    /// Readable as soon as a signal has come.
+    pub(super) fn readable(&self) -> BorrowedFd<'_> {
+        self.shared.wake.as_fd()
+    }
+
+    /// Says what a second signal leaves behind.
+    pub(super) fn leaves_behind(&self, left: Option<String>) {
+        *self.shared.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    }
+}
+
+impl Shared {
+    fn note(&self, signal: i32, mut waker: &UnixStream) {
+        if self.first.set(signal).is_ok() {
+            // Standard error may be gone with the terminal; the run ends cleanly all the same.
+            let _ = writeln!(
+                io::stderr(),
+                "\n{}: ending the run and writing its reports; once more to leave at once",
+                name(signal)
+            );
+            let _ = waker.write_all(b"!");
+        } else {
+            self.leave(signal);
+        }
+    }
+
+    /// Workers notice by the end of their socket and end themselves.
+    fn leave(&self, signal: i32) -> ! {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = left.as_deref().unwrap_or("nothing is left running");
+        let _ = writeln!(io::stderr(), "\n{}: left at once; {left}", name(signal));
+        std::process::exit(i32::from(exit_code(signal)));
+    }
+}
+
+/// The exit code of a run that a signal ended, as a shell has it.
+pub(super) fn exit_code(signal: i32) -> u8 {
+    128 + u8::try_from(signal).unwrap_or(0)
+}
+
+/// A signal's name.
+pub(super) fn name(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal)
+        .map_or_else(|| format!("signal {signal}"), ToOwned::to_owned)
+}

@@ -1,0 +1,206 @@
+//! Running a scenario in a worker, and what becomes of the worker.
+
+use std::env;
+use std::io;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::super::interrupts;
+use super::super::plan::ScenarioId;
+use super::super::tail::{self, Tail};
+use super::super::worker_process::{Waited, Watch, WorkerProcess};
+use super::{Run, text};
+use crate::events::What;
+use crate::limits;
+use crate::outcome::Outcome;
+use crate::protocol::{self, Answer, Request};
+use crate::result::{Failure, FailureKind};
+
+/// Overrides the suite's launcher; split into words as a shell does.
+const LAUNCHER_VARIABLE: &str = "LAGO_TEST_LAUNCHER";
+
+impl Run {
+    /// Runs a scenario, in the worker that there is or in a new one.
+    pub(super) fn run_in_worker(&mut self, id: ScenarioId) -> Outcome {
+        let worker = match self.idle_worker() {
+            Ok(worker) => worker,
+            Err(failure) => return Outcome::Errored { message: failure.to_string() },
+        };
+        match self.ask(worker, id) {
+            Ok(outcome) => outcome,
+            Err(failure) => Outcome::Errored { message: failure.to_string() },
+        }
+    }
+
+    fn idle_worker(&mut self) -> Result<WorkerProcess, Failure> {
+        match self.worker.take() {
+            Some(worker) if worker.is_quiet() => return Ok(worker),
+            // It died between two scenarios; neither is to blame.
+            Some(worker) => drop(self.end_worker(worker, WorkerProcess::autopsy)),
+            None => {}
+        }
+        self.start_worker()
+    }
+
+    /// Has a worker run a scenario. The worker is kept when it can run another one.
+    fn ask(&mut self, mut worker: WorkerProcess, id: ScenarioId) -> Result<Outcome, Failure> {
+        let (stage, scenario) = self.names(id);
+        let relative = self.log(id);
+        let log = self.files().map(|files| files.prefix.join(&relative)).unwrap_or_default();
+        let limit = {
+            let stage = &self.suite.stages()[id.stage];
+            self.suite.limit(stage, &stage.list()[id.scenario])
+        };
+        self.event(What::ScenarioStarted {
+            stage: stage.clone(),
+            scenario: scenario.clone(),
+            worker: worker.number(),
+            log: relative,
+        });
+        let request =
+            Request::Run { stage: stage.clone(), scenario: scenario.clone(), log: text(&log)? };
+        self.ran_since = Some(Instant::now());
+        // When it cannot be sent, the worker is gone; waiting tells how.
+        let _ = worker.send(&request);
+
+        let mut tail = Tail::new(&stage, &scenario, &log);
+        let mut print = || tail.print_new();
+        let meanwhile: Option<(Duration, &mut dyn FnMut())> =
+            if self.live { Some((tail::PAUSE, &mut print)) } else { None };
+        let waited = worker.wait(Watch { limit, interrupts: &self.interrupts, meanwhile });
+        if self.live {
+            tail.print_rest();
+        }
+        Ok(self.conclude(worker, waited, limit))
+    }
+
+    fn conclude(&mut self, worker: WorkerProcess, waited: Waited, limit: Duration) -> Outcome {
+        match waited {
+            Waited::Answer(Answer::Finished { failure }) => {
+                self.worker = Some(worker);
+                outcome(failure)
+            }
+            Waited::Gone => {
+                let how = self.end_worker(worker, WorkerProcess::autopsy);
+                Outcome::Errored { message: format!("the worker died in this scenario: {how}") }
+            }
+            Waited::LimitPassed => {
+                self.end_worker(worker, WorkerProcess::kill);
+                Outcome::timed_out(limit)
+            }
+            Waited::Interrupted => {
+                self.end_worker(worker, WorkerProcess::kill);
+                let signal = self.interrupts.signal().map_or_else(String::new, interrupts::name);
+                Outcome::Errored { message: format!("interrupted by {signal} while it ran") }
+            }
+            Waited::Answer(other) => {
+                self.end_worker(worker, WorkerProcess::kill);
+                Outcome::Errored { message: format!("the worker answered {other:?}") }
+            }
+            Waited::Garbled(error) => {
+                self.end_worker(worker, WorkerProcess::kill);
+                Outcome::Errored { message: format!("the worker cannot be understood: {error}") }
+            }
+        }
+    }
+
+    fn start_worker(&mut self) -> Result<WorkerProcess, Failure> {
+        self.workers_started += 1;
+        let number = self.workers_started;
+        let Some(log) = self.files().map(|files| files.worker_log(number)) else {
+            return Err(Failure::infrastructure("a worker was asked for before there is a prefix"));
+        };
+        let (command, prefix) = self.worker_command()?;
+        let shown = format!("{command:?}");
+        let mut worker = WorkerProcess::start(command, number, &log)
+            .map_err(|error| cannot_start(&error, &shown))?;
+
+        let hello = Request::Hello {
+            protocol: protocol::VERSION,
+            suite: self.suite.name().to_owned(),
+            prefix,
+        };
+        let _ = worker.send(&hello);
+        let watch =
+            Watch { limit: limits::WORKER_START, interrupts: &self.interrupts, meanwhile: None };
+        let problem = match worker.wait(watch) {
+            Waited::Answer(Answer::Ready { pid, .. }) => {
+                self.event(What::WorkerStarted { worker: number, pid });
+                return Ok(worker);
+            }
+            Waited::Answer(Answer::Unfit { reason }) => reason,
+            Waited::LimitPassed => {
+                format!("it was not ready within {}", crate::duration::spoken(limits::WORKER_START))
+            }
+            Waited::Interrupted => "interrupted while it started".to_owned(),
+            Waited::Gone => "it ended before it was ready".to_owned(),
+            Waited::Answer(other) => format!("it answered {other:?}"),
+            Waited::Garbled(error) => format!("it cannot be understood: {error}"),
+        };
+        let how = self.end_worker(worker, WorkerProcess::kill);
+        Err(Failure::infrastructure(format!(
+            "cannot use the worker: {problem} ({how}; started as {shown}; its own output is in {})",
+            log.display()
+        )))
+    }
+
+    /// The worker's command, in the environment if there is one, and the prefix that it opens.
+    fn worker_command(&self) -> Result<(Command, Option<String>), Failure> {
+        let mut command = self.launched()?;
+        let Some(environment) = &self.environment else { return Ok((command, None)) };
+        environment.enter(&mut command)?;
+        Ok((command, Some(text(environment.directory())?)))
+    }
+
+    /// This program again, through the launcher if there is one.
+    fn launched(&self) -> Result<Command, Failure> {
+        let program = env::current_exe().map_err(|error| cannot_start(&error, "this program"))?;
+        let launcher = self.launcher()?;
+        let mut words = launcher.iter();
+        let Some(first) = words.next() else {
+            return Ok(Command::new(program));
+        };
+        let mut command = Command::new(first);
+        command.args(words).arg(program);
+        Ok(command)
+    }
+
+    fn launcher(&self) -> Result<Vec<String>, Failure> {
+        match env::var(LAUNCHER_VARIABLE) {
+            Ok(words) => shlex::split(&words).ok_or_else(|| {
+                Failure::infrastructure(format!(
+                    "{LAUNCHER_VARIABLE} has a quote that does not end: {words}"
+                ))
+            }),
+            Err(_) => Ok(self.suite.launcher_words().to_vec()),
+        }
+    }
+
+    /// Ends a worker in the given way and records how it ended.
+    pub(super) fn end_worker(
+        &mut self,
+        worker: WorkerProcess,
+        end: impl FnOnce(WorkerProcess) -> String,
+    ) -> String {
+        let number = worker.number();
+        let how = end(worker);
+        self.event(What::WorkerEnded { worker: number, how: how.clone() });
+        how
+    }
+}
+
+fn outcome(failure: Option<Failure>) -> Outcome {
+    match failure {
+        None => Outcome::Passed,
+        Some(failure) => match failure.kind() {
+            FailureKind::Failed => Outcome::Failed { failure },
+            FailureKind::Infrastructure => Outcome::Errored { message: failure.to_string() },
+            FailureKind::Skipped => Outcome::Skipped { reason: failure.message().to_owned() },
+        },
+    }
+}
+
+fn cannot_start(error: &io::Error, what: &str) -> Failure {
+    Failure::infrastructure(error.to_string())
+        .context(format!("cannot start a worker process: {what}"))
+}

@@ -1,0 +1,147 @@
+//! A suite's environment: one lago prefix, made and started for a run and taken down after it.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lago::config::Config;
+use lago::spec::InitFile;
+use lago::templates::TemplateRepository;
+use lago::{HostKind, InitOptions, Prefix};
+
+use crate::result::Failure;
+
+/// What a suite says about its environment.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvironmentSpec {
+    /// The init file, as the suite names it.
+    pub(crate) init_file: PathBuf,
+    /// Manifests of template repositories, in front of those of the settings.
+    pub(crate) repositories: Vec<PathBuf>,
+}
+
+impl EnvironmentSpec {
+    /// Reads the init file. Starts nothing.
+    pub(crate) fn load(&self) -> Result<InitFile, Failure> {
+        Ok(InitFile::load(&from_package(&self.init_file))?)
+    }
+}
+
+/// A path that a suite names is relative to its package, which is where cargo starts it.
+fn from_package(path: &Path) -> PathBuf {
+    match env::var_os("CARGO_MANIFEST_DIR") {
+        Some(package) => Path::new(&package).join(path),
+        None => path.to_owned(),
+    }
+}
+
+/// A prefix that belongs to a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    prefix: Prefix,
+}
+
+impl Environment {
+    /// Takes down and removes what an earlier run left in this directory, if it left an environment.
+    pub(crate) fn discard_stale(directory: &Path) -> Result<(), Failure> {
+        let paths = lago::paths::Paths::new(directory);
+        if paths.is_prefix() || paths.unfinished().exists() {
+            return Prefix::destroy_at(directory).map_err(|error| {
+                let at = directory.display();
+                Failure::from(error).context(format!(
+                    "cannot remove the environment that an earlier run left in {at}"
+                ))
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes the prefix. Nothing runs yet.
+    pub(crate) fn make(
+        spec: &EnvironmentSpec,
+        init_file: InitFile,
+        directory: &Path,
+    ) -> Result<Self, Failure> {
+        make_room(directory)?;
+        let prefix = Prefix::init(&options(spec, init_file, directory)?)?;
+        Ok(Self { prefix })
+    }
+
+    /// Brings everything up and waits until all guests answer.
+    pub(crate) fn start(&self) -> Result<(), Failure> {
+        Ok(self.prefix.start()?)
+    }
+
+    /// Makes a running [`start`](Self::start) fail soon: nothing that it waits for lives on.
+    pub(crate) fn cut_off(&self) -> Result<(), Failure> {
+        Ok(self.prefix.host().stop()?)
+    }
+
+    /// Makes a command run where the guests can be reached.
+    pub(crate) fn enter(&self, command: &mut Command) -> Result<(), Failure> {
+        self.prefix.host().enter(command).map_err(|error| {
+            Failure::from(error).context("cannot run a worker on the private host")
+        })
+    }
+
+    /// Takes everything down and removes the disks; logs and reports stay.
+    pub(crate) fn discard(&self) -> Result<(), Failure> {
+        Ok(self.prefix.cleanup()?)
+    }
+
+    /// The prefix's directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.prefix.paths().prefix()
+    }
+
+    /// How to look into the environment when it is still there.
+    pub(crate) fn how_to_look(&self) -> String {
+        let vm = self.prefix.vms().next().map_or("VM", lago::Vm::name);
+        format!("lago --prefix {} shell {vm}", shown(self.directory()))
+    }
+
+    /// How to remove the environment when it is still there.
+    pub(crate) fn how_to_remove(&self) -> String {
+        format!("lago --prefix {} destroy", shown(self.directory()))
+    }
+}
+
+/// The reports of a run that had no environment are in the way of one that has; anything else is not ours.
+fn make_room(directory: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            Err(Failure::new(format!(
+                "{} is there already and is no prefix; remove it, or give the suite another workdir",
+                directory.display()
+            )))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What the suite says, on top of the user's settings.
+fn options(
+    spec: &EnvironmentSpec,
+    init_file: InitFile,
+    directory: &Path,
+) -> Result<InitOptions, Failure> {
+    let config = Config::load()?;
+    let host = config.libvirt_uri.as_deref().map_or(HostKind::Private, HostKind::from_setting);
+    let mut options = InitOptions::new(directory, init_file)
+        .acceleration(config.accel)
+        .host(host)
+        .store(config.store()?);
+    let from_suite = spec.repositories.iter().map(|path| from_package(path));
+    for manifest in from_suite.chain(config.template_repo_path) {
+        options = options.repository(TemplateRepository::from_file(&manifest)?);
+    }
+    Ok(options)
+}
+
+/// A path as a shell takes it.
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    shlex::try_quote(&text).map_or_else(|_| text.clone().into_owned(), std::borrow::Cow::into_owned)
+}

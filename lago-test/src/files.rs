@@ -1,0 +1,188 @@
+//! Where a run's files are.
+//!
+//! ```text
+//! <workdir>/                          target/lago/<suite>, unless the suite says otherwise
+//!   default.lock                      held while a run uses the prefix
+//!   default/                          the prefix
+//!     events.jsonl
+//!     <suite>.junit.xml
+//!     scenarios/<stage>.<scenario>.log
+//!     scenarios/worker-<n>.log        what a worker prints outside of scenarios
+//! ```
+
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::duration::spoken;
+use crate::limits;
+use crate::result::Failure;
+
+/// The name of the prefix that a suite runs in.
+const PREFIX: &str = "default";
+
+/// A run's own directory, inside the prefix.
+const SCENARIOS: &str = "scenarios";
+
+/// How often another run's lock is tried.
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
+
+/// The paths of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    pub(crate) prefix: PathBuf,
+    suite: String,
+}
+
+/// Held while a run uses a prefix; gone with its process.
+#[derive(Debug)]
+pub(crate) struct PrefixLock {
+    #[expect(dead_code, reason = "the lock ends when the file is closed")]
+    file: File,
+}
+
+impl Files {
+    pub(crate) fn new(workdir: &Path, suite: &str) -> Self {
+        Self { prefix: workdir.join(PREFIX), suite: suite.to_owned() }
+    }
+
+    pub(crate) fn events(&self) -> PathBuf {
+        self.prefix.join("events.jsonl")
+    }
+
+    pub(crate) fn junit(&self) -> PathBuf {
+        self.prefix.join(format!("{}.junit.xml", self.suite))
+    }
+
+    /// A scenario's log, from the prefix.
+    pub(crate) fn scenario_log(stage: &str, scenario: &str) -> PathBuf {
+        Path::new(SCENARIOS).join(format!("{stage}.{scenario}.log"))
+    }
+
+    pub(crate) fn worker_log(&self, worker: u32) -> PathBuf {
+        self.prefix.join(SCENARIOS).join(format!("worker-{worker}.log"))
+    }
+
+    /// Takes the prefix for this run, waiting for another run that has it, unless the wait is called off.
+    pub(crate) fn lock(&self, called_off: impl Fn() -> bool) -> Result<PrefixLock, Failure> {
+        let path = self.prefix.with_extension("lock");
+        let workdir = self.prefix.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(workdir).map_err(|error| {
+            let message = format!("cannot make the workdir {}", workdir.display());
+            Failure::infrastructure(error.to_string()).context(message)
+        })?;
+        lock(&path, limits::OTHER_RUN, called_off).map_err(|error| {
+            let message = format!("cannot take the prefix {}", self.prefix.display());
+            Failure::infrastructure(error.to_string()).context(message)
+        })
+    }
+
+    /// Makes room for this run's reports.
+    pub(crate) fn clear_reports(&self) -> io::Result<()> {
+        self.remove_reports()?;
+        fs::create_dir_all(self.prefix.join(SCENARIOS))
+    }
+
+    /// Removes what an earlier run reported.
+    pub(crate) fn remove_reports(&self) -> io::Result<()> {
+        for removed in [
+            fs::remove_dir_all(self.prefix.join(SCENARIOS)),
+            fs::remove_file(self.events()),
+            fs::remove_file(self.junit()),
+        ] {
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lock(path: &Path, limit: Duration, called_off: impl Fn() -> bool) -> io::Result<PrefixLock> {
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    let deadline = Instant::now() + limit;
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let owner = owner(&mut file);
+        if Instant::now() >= deadline {
+            return Err(io::Error::other(format!(
+                "another run (process {owner}) has had it for {}; wait for it or end it",
+                spoken(limit)
+            )));
+        }
+        if called_off() {
+            return Err(io::Error::other(format!(
+                "interrupted while waiting for another run (process {owner})"
+            )));
+        }
+        if !told {
+            eprintln!("waiting for another run (process {owner}) to release {}", path.display());
+            told = true;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    file.set_len(0)?;
+    write!(file, "{}", std::process::id())?;
+    Ok(PrefixLock { file })
+}
+
+/// The process that the lock file names; for a message only.
+fn owner(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
+    let rewound = file.seek(SeekFrom::Start(0));
+    match (read, rewound) {
+        (Ok(1..), Ok(_)) => text,
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// `<target directory>/lago/<suite>`.
+pub(crate) fn default_workdir(suite: &str) -> PathBuf {
+    target_directory().join("lago").join(suite)
+}
+
+/// Cargo's target directory, which this program is usually in. Cargo marks it; its variable may be relative to a
+/// directory that is no longer known.
+fn target_directory() -> PathBuf {
+    let marked = env::current_exe().ok().and_then(|program| {
+        program.ancestors().find(|up| up.join("CACHEDIR.TAG").is_file()).map(Path::to_path_buf)
+    });
+    let named = || env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|at| at.is_absolute());
+    let package = || env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    marked
+        .or_else(named)
+        .unwrap_or_else(|| package().unwrap_or_else(|| PathBuf::from(".")).join("target"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_test_finds_the_target_directory_that_it_is_in() {
+        let target = target_directory();
+        assert!(env::current_exe().unwrap().starts_with(&target), "{}", target.display());
+        assert!(target.join("CACHEDIR.TAG").is_file(), "{}", target.display());
+    }
+
+    #[test]
+    fn a_lock_that_is_held_names_its_holder() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("default.lock");
+        let held = lock(&path, Duration::ZERO, || false).unwrap();
+        let message = lock(&path, Duration::ZERO, || false).unwrap_err().to_string();
+        assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
+        drop(held);
+        lock(&path, Duration::ZERO, || false).unwrap();
+    }
+}

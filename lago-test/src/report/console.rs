@@ -1,0 +1,89 @@
+//! What a person reads on the terminal. Pure.
+
+use crate::duration::spoken;
+use crate::events::Event;
+use crate::events::What;
+use crate::outcome::Outcome;
+
+/// What is printed about a scenario that did not pass: why, and the end of its output.
+pub(crate) fn failure(outcome: &Outcome, output: Option<&str>) -> String {
+    let mut text = outcome.to_string();
+    if let Some(output) = output.map(str::trim_end).filter(|output| !output.is_empty()) {
+        text.push_str("\n---- output ----\n");
+        text.push_str(output);
+    }
+    text
+}
+
+/// One line on how the scenarios of a run ended, without those kinds that did not occur.
+pub(crate) fn summary(events: &[Event]) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("passed", "passed"),
+        ("failed", "failed"),
+        ("errored", "errored"),
+        ("timed_out", "timed out"),
+        ("skipped", "skipped"),
+        ("blocked", "blocked"),
+        ("not_run", "not run"),
+    ];
+    let counted = WORDS.iter().filter_map(|(word, spoken)| {
+        let count = outcomes(events).filter(|outcome| outcome.word() == *word).count();
+        (count > 0).then(|| format!("{count} {spoken}"))
+    });
+    let counted: Vec<_> = counted.collect();
+    let took = match (events.first(), events.last()) {
+        (Some(first), Some(last)) => (last.at - first.at).to_std().unwrap_or_default(),
+        _ => std::time::Duration::ZERO,
+    };
+    let counted = if counted.is_empty() { "nothing ran".to_owned() } else { counted.join(", ") };
+    format!("{counted}, in {}", spoken(took))
+}
+
+fn outcomes(events: &[Event]) -> impl Iterator<Item = &Outcome> {
+    events.iter().filter_map(|event| match &event.what {
+        What::ScenarioFinished { outcome, .. } => Some(outcome),
+        _ => None,
+    })
+}
+
+/// A prefix for a line of live output.
+pub(crate) fn live_line(stage: &str, scenario: &str, line: &str) -> String {
+    format!("[{stage}::{scenario}] {line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn finished(second: i64, outcome: Outcome) -> Event {
+        Event {
+            at: DateTime::from_timestamp(second, 0).unwrap(),
+            what: What::ScenarioFinished {
+                stage: "s".into(),
+                scenario: "x".into(),
+                outcome,
+                took_ms: 1,
+                output: None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_summary_counts_what_occurred() {
+        let events = [
+            finished(0, Outcome::Passed),
+            finished(1, Outcome::Passed),
+            finished(2, Outcome::TimedOut { limit_ms: 1000 }),
+            finished(65, Outcome::Blocked { by: "s::x".into() }),
+        ];
+        assert_eq!(summary(&events), "2 passed, 1 timed out, 1 blocked, in 1 min 5 s");
+    }
+
+    #[test]
+    fn a_failure_has_its_output_under_it() {
+        let outcome = Outcome::Errored { message: "worker died".into() };
+        assert_eq!(failure(&outcome, Some("a\nb\n\n")), "worker died\n---- output ----\na\nb");
+        assert_eq!(failure(&outcome, Some("\n")), "worker died");
+    }
+}

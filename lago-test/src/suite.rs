@@ -1,0 +1,153 @@
+//! A whole test program: its stages, and what they need.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::environment::EnvironmentSpec;
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+use crate::{coordinator, limits, protocol, worker};
+
+/// The shape of a test program, written once, in `main`, in the order in which it runs.
+///
+/// ```no_run
+/// use lago_test::{ensure, scenarios, Stage, Suite, TestResult};
+///
+/// fn main() -> std::process::ExitCode {
+///     Suite::new("arithmetic")
+///         .stage(Stage::new("simple").scenarios(scenarios![addition]))
+///         .main()
+/// }
+///
+/// fn addition() -> TestResult {
+///     ensure!(1 + 1 == 2);
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Suite {
+    name: String,
+    stages: Vec<Stage>,
+    workdir: Option<PathBuf>,
+    timeout: Duration,
+    launcher: Vec<String>,
+    init_file: Option<PathBuf>,
+    template_repositories: Vec<PathBuf>,
+    bring_up_timeout: Duration,
+}
+
+impl Suite {
+    /// A suite without stages. The name has letters, digits, `_` and `-`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            stages: Vec::new(),
+            workdir: None,
+            timeout: limits::SCENARIO,
+            launcher: Vec::new(),
+            init_file: None,
+            template_repositories: Vec::new(),
+            bring_up_timeout: limits::BRING_UP,
+        }
+    }
+
+    /// The environment that the scenarios run against, described by an init file. A relative path starts from the
+    /// package of the test. Without an init file there are no VMs.
+    pub fn init_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.init_file = Some(path.into());
+        self
+    }
+
+    /// Adds the manifest of a template repository, in front of those of the user's settings. A relative path starts
+    /// from the package of the test.
+    pub fn template_repository(mut self, manifest: impl Into<PathBuf>) -> Self {
+        self.template_repositories.push(manifest.into());
+        self
+    }
+
+    /// The limit of making the environment and bringing it up, instead of [`limits::BRING_UP`].
+    pub fn bring_up_timeout(mut self, limit: Duration) -> Self {
+        self.bring_up_timeout = limit;
+        self
+    }
+
+    /// Appends a stage.
+    pub fn stage(mut self, stage: Stage) -> Self {
+        self.stages.push(stage);
+        self
+    }
+
+    /// Where the suite's prefix and reports are, instead of `target/lago/<suite>`.
+    pub fn workdir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.workdir = Some(directory.into());
+        self
+    }
+
+    /// The limit of each scenario that has none of its own and whose stage has none, instead of
+    /// [`limits::SCENARIO`].
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// Starts workers through a command: its words, before the worker's own. It must pass its standard input and
+    /// its environment on, as `nice`, `taskset` or `strace -f -o FILE` do. The variable `LAGO_TEST_LAUNCHER` overrides
+    /// it.
+    pub fn launcher(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.launcher = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Runs the suite as the command line says, and writes its reports. The counterpart of libtest's own `main`: return
+    /// what it returns from yours.
+    ///
+    /// It is called in the coordinator and again in every worker, so what stands before it in `main` happens in all
+    /// of them.
+    ///
+    /// Exit codes: 0 when nothing failed, 101 when a scenario failed, 2 when the command line or the suite itself is
+    /// wrong, 3 when the environment failed, 128 and the signal's number when interrupted.
+    pub fn main(self) -> ExitCode {
+        if std::env::var_os(protocol::WORKER_VARIABLE).is_some() {
+            worker::main(&self)
+        } else {
+            coordinator::main(self)
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    pub(crate) fn chosen_workdir(&self) -> Option<&Path> {
+        self.workdir.as_deref()
+    }
+
+    /// What it says about its environment, if it has one.
+    pub(crate) fn environment(&self) -> Option<EnvironmentSpec> {
+        let init_file = self.init_file.clone()?;
+        Some(EnvironmentSpec { init_file, repositories: self.template_repositories.clone() })
+    }
+
+    pub(crate) fn bring_up_limit(&self) -> Duration {
+        self.bring_up_timeout
+    }
+
+    pub(crate) fn launcher_words(&self) -> &[String] {
+        &self.launcher
+    }
+
+    pub(crate) fn find(&self, stage: &str, scenario: &str) -> Option<&Scenario> {
+        let stage = self.stages.iter().find(|candidate| candidate.name() == stage)?;
+        stage.list().iter().find(|candidate| candidate.name() == scenario)
+    }
+
+    /// The limit that holds for a scenario of this suite.
+    pub(crate) fn limit(&self, stage: &Stage, scenario: &Scenario) -> Duration {
+        scenario.limit().or(stage.limit()).unwrap_or(self.timeout)
+    }
+}

@@ -1,0 +1,133 @@
+//! What `cargo test`, its users and nextest say on the command line.
+
+use std::path::Path;
+
+use crate::run::{Fixture, Ran};
+
+crate::trials![
+    a_list_is_only_a_list,
+    an_ignored_list_is_empty,
+    a_filter_runs_what_it_stands_on_first,
+    skip_leaves_out_prerequisites_too,
+    nothing_selected_writes_nothing,
+    json_stays_json,
+    no_threads_are_refused,
+    a_wrong_suite_is_refused,
+    a_launcher_starts_the_worker,
+    a_launcher_that_is_not_there_is_named,
+    a_run_waits_for_another_one,
+    a_workdir_that_cannot_be_made_is_infrastructure,
+];
+
+fn wrote_nothing(ran: &Ran) -> bool {
+    !ran.prefix().exists()
+}
+
+fn a_list_is_only_a_list() {
+    let ran = Fixture::new("passing").args(&["--list", "--format", "terse"]).run();
+    assert_eq!(ran.exit_code(), Some(0));
+    assert_eq!(
+        ran.stdout(),
+        "deploy::install: test\ndeploy::configure: test\nserve::fetch: test\n"
+    );
+    assert_eq!(ran.stderr(), "");
+    assert!(wrote_nothing(&ran));
+
+    let filtered = Fixture::new("passing").args(&["--list", "fetch"]).run();
+    assert_eq!(filtered.stdout(), "serve::fetch: test\n");
+}
+
+fn an_ignored_list_is_empty() {
+    let ran = Fixture::new("passing").args(&["--list", "--format", "terse", "--ignored"]).run();
+    assert_eq!((ran.exit_code(), ran.stdout().as_str()), (Some(0), ""));
+}
+
+fn a_filter_runs_what_it_stands_on_first() {
+    let ran = Fixture::new("passing").args(&["--exact", "serve::fetch"]).run();
+    assert_eq!(ran.exit_code(), Some(0));
+    assert_eq!(ran.words().len(), 3);
+    let stdout = ran.stdout();
+    assert!(stdout.contains("test [prerequisite] deploy::install"), "{stdout}");
+    assert!(stdout.contains("0 filtered out"), "{stdout}");
+
+    let first = Fixture::new("passing").args(&["deploy::install"]).run();
+    assert_eq!(first.words(), ["deploy::install passed"]);
+    assert!(first.stdout().contains("2 filtered out"), "{}", first.stdout());
+}
+
+fn skip_leaves_out_prerequisites_too() {
+    let ran = Fixture::new("passing").args(&["fetch", "--skip", "configure"]).run();
+    assert_eq!(ran.words(), ["deploy::install passed", "serve::fetch passed"]);
+}
+
+fn nothing_selected_writes_nothing() {
+    let ran = Fixture::new("passing").args(&["no_such_scenario"]).run();
+    assert_eq!(ran.exit_code(), Some(0));
+    assert!(ran.stdout().contains("3 filtered out"), "{}", ran.stdout());
+    assert!(wrote_nothing(&ran));
+}
+
+fn json_stays_json() {
+    let ran = Fixture::new("blocking").args(&["--format", "json"]).run();
+    assert_eq!(ran.exit_code(), Some(101));
+    for line in ran.stdout().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+    assert!(ran.stderr().contains(&ran.junit_path().display().to_string()), "{}", ran.stderr());
+}
+
+fn no_threads_are_refused() {
+    let ran = Fixture::new("passing").args(&["--test-threads", "0"]).run();
+    assert_eq!(ran.exit_code(), Some(2));
+    assert!(ran.stderr().contains("at least one"), "{}", ran.stderr());
+    let four = Fixture::new("passing").args(&["--test-threads", "4"]).run();
+    assert_eq!(four.words().len(), 3);
+}
+
+fn a_wrong_suite_is_refused() {
+    let ran = Fixture::new("duplicates").run();
+    assert_eq!(ran.exit_code(), Some(2));
+    let message = "suite `duplicates`: stage `only` has two scenarios named `fetch`";
+    assert!(ran.stderr().contains(message), "{}", ran.stderr());
+    assert!(wrote_nothing(&ran));
+}
+
+fn a_launcher_starts_the_worker() {
+    let ran = Fixture::new("printing")
+        .args(&["--exact", "only::says_hello"])
+        .env("LAGO_TEST_LAUNCHER", "sh -c 'touch \"$LAGO_FIXTURE_WORKDIR/launched\"; exec \"$0\"'")
+        .run();
+    assert_eq!(ran.exit_code(), Some(0), "{}", ran.stdout());
+    assert!(ran.workdir.path().join("launched").exists());
+}
+
+fn a_launcher_that_is_not_there_is_named() {
+    let ran = Fixture::new("passing").env("LAGO_TEST_LAUNCHER", "/no/such/launcher -x").run();
+    assert_eq!(ran.exit_code(), Some(101));
+    assert!(ran.stdout().contains("/no/such/launcher"), "{}", ran.stdout());
+    assert_eq!(ran.words()[0], "deploy::install errored");
+    assert_eq!(ran.words()[2], "serve::fetch blocked");
+}
+
+fn a_run_waits_for_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let workdir = directory.path().to_str().unwrap().to_owned();
+    let lock = std::fs::File::create(directory.path().join("default.lock")).unwrap();
+    lock.lock().unwrap();
+    let running = Fixture::new("passing").env("LAGO_FIXTURE_WORKDIR", &workdir).start();
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    assert!(!Path::new(&workdir).join("default").exists());
+    lock.unlock().unwrap();
+    let ran = running.wait();
+    assert_eq!(ran.exit_code(), Some(0));
+    assert!(ran.stderr().contains("waiting for another run"), "{}", ran.stderr());
+    assert!(Path::new(&workdir).join("default/passing.junit.xml").exists());
+}
+
+fn a_workdir_that_cannot_be_made_is_infrastructure() {
+    let ran = Fixture::new("passing").env("LAGO_FIXTURE_WORKDIR", "/proc/no/such").run();
+    assert_eq!(ran.exit_code(), Some(3));
+    let stdout = ran.stdout();
+    assert!(stdout.contains("cannot make the workdir /proc/no/such"), "{stdout}");
+    assert!(stdout.contains("ignored (blocked by environment)"), "{stdout}");
+}

@@ -1,0 +1,53 @@
+//! The harness is tested from outside: this program runs itself again as one of the fixture suites, which then run
+//! themselves again as workers, and looks at what a user and a CI server would see.
+
+mod blocking;
+mod command_line;
+mod endings;
+mod environment;
+mod fixtures;
+mod output;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// Names the fixture suite that this program is to be.
+pub(crate) const FIXTURE: &str = "LAGO_FIXTURE";
+
+fn main() -> ExitCode {
+    match std::env::var(FIXTURE) {
+        Ok(name) => fixtures::suite(&name).main(),
+        Err(_) => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+    }
+}
+
+fn trials() -> Vec<Trial> {
+    [
+        blocking::trials(),
+        command_line::trials(),
+        endings::trials(),
+        environment::trials(),
+        output::trials(),
+        signals::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Trials from functions, named by their module and their own name.
+#[macro_export]
+macro_rules! trials {
+    ($($function:ident),* $(,)?) => {
+        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+            let module = module_path!().rsplit("::").next().unwrap_or_default();
+            vec![$(libtest_mimic::Trial::test(
+                format!("{module}::{}", stringify!($function)),
+                || { $function(); Ok(()) },
+            )),*]
+        }
+    };
+}

@@ -1,0 +1,203 @@
+//! Runs a fixture suite as a child process and reads what it leaves.
+
+use std::io::PipeReader;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use lago_test::Outcome;
+use lago_test::events::{self, Event, What};
+use tempfile::TempDir;
+
+use crate::FIXTURE;
+use crate::fixtures::WORKDIR;
+
+/// The longest that any fixture may take here: they are all made to end by themselves.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A fixture suite, about to run.
+pub(crate) struct Fixture {
+    name: String,
+    workdir: TempDir,
+    command: Command,
+}
+
+impl Fixture {
+    pub(crate) fn new(name: &str) -> Self {
+        let workdir = tempfile::tempdir().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .env(FIXTURE, name)
+            .env(WORKDIR, workdir.path())
+            .env("CARGO_MANIFEST_DIR", env!("CARGO_MANIFEST_DIR"))
+            .env_remove("NEXTEST")
+            .env_remove("LAGO_KEEP")
+            .env_remove("LAGO_TEST_LAUNCHER")
+            .env_remove("RUST_BACKTRACE")
+            .stdin(Stdio::null());
+        Self { name: name.to_owned(), workdir, command }
+    }
+
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Ran {
+        self.start().wait()
+    }
+
+    /// Starts it with a standard output that is read as long as the second value lives.
+    pub(crate) fn start_with_reader(mut self) -> (Running, PipeReader) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let stderr = std::fs::File::create(self.workdir.path().join("stderr")).unwrap();
+        let child = self.command.stdout(writer).stderr(stderr).spawn().unwrap();
+        // The command has a copy of the writing end.
+        drop(self.command);
+        (Running { name: self.name, workdir: self.workdir, child }, reader)
+    }
+
+    /// Starts it. Its output goes to files, so that it never waits for a reader.
+    pub(crate) fn start(mut self) -> Running {
+        let file = |name: &str| std::fs::File::create(self.workdir.path().join(name)).unwrap();
+        self.command.stdout(file("stdout")).stderr(file("stderr"));
+        let child = self.command.spawn().unwrap();
+        Running { name: self.name, workdir: self.workdir, child }
+    }
+}
+
+/// A fixture suite that runs.
+pub(crate) struct Running {
+    name: String,
+    workdir: TempDir,
+    child: Child,
+}
+
+impl Running {
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.workdir.path().join("stderr")).unwrap()
+    }
+
+    /// Waits until a file in the prefix has a text in it, and gives the file's text.
+    pub(crate) fn wait_for(&self, path: &str, text: &str) -> String {
+        let path = self.workdir.path().join("default").join(path);
+        let mut last = String::new();
+        wait_until(&format!("{text:?} in {}", path.display()), || {
+            last = std::fs::read_to_string(&path).unwrap_or_default();
+            last.contains(text)
+        });
+        last
+    }
+
+    pub(crate) fn wait(mut self) -> Ran {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if started.elapsed() > LIMIT {
+                self.child.kill().unwrap();
+                panic!("fixture `{}` still runs after {LIMIT:?}", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        Ran { name: self.name, workdir: self.workdir, status }
+    }
+}
+
+/// A fixture suite that has ended.
+pub(crate) struct Ran {
+    name: String,
+    pub(crate) workdir: TempDir,
+    pub(crate) status: ExitStatus,
+}
+
+impl Ran {
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        std::fs::read_to_string(self.workdir.path().join("stdout")).unwrap()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.workdir.path().join("stderr")).unwrap()
+    }
+
+    pub(crate) fn prefix(&self) -> PathBuf {
+        self.workdir.path().join("default")
+    }
+
+    pub(crate) fn junit_path(&self) -> PathBuf {
+        self.prefix().join(format!("{}.junit.xml", self.name))
+    }
+
+    pub(crate) fn junit(&self) -> String {
+        std::fs::read_to_string(self.junit_path()).unwrap()
+    }
+
+    /// The report, if a strict reader accepts it.
+    pub(crate) fn valid_junit(&self) -> String {
+        let mut lint = Command::new("xmllint");
+        lint.args(["--noout", "--huge"]);
+        if let Some(schema) = std::env::var_os("LAGO_JUNIT_XSD") {
+            lint.arg("--schema").arg(schema);
+        }
+        let linted = lint.arg(self.junit_path()).output().expect("xmllint (libxml2-utils) runs");
+        assert!(linted.status.success(), "{}", String::from_utf8_lossy(&linted.stderr));
+        self.junit()
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        events::read(&self.prefix().join("events.jsonl")).unwrap()
+    }
+
+    /// How scenarios ended, in the order in which they did, as `stage::scenario`.
+    pub(crate) fn outcomes(&self) -> Vec<(String, Outcome)> {
+        let outcome = |event: Event| match event.what {
+            What::ScenarioFinished { stage, scenario, outcome, .. } => {
+                Some((format!("{stage}::{scenario}"), outcome))
+            }
+            _ => None,
+        };
+        self.events().into_iter().filter_map(outcome).collect()
+    }
+
+    pub(crate) fn outcome(&self, name: &str) -> Outcome {
+        let found = self.outcomes().into_iter().find(|(finished, _)| finished == name);
+        found.unwrap_or_else(|| panic!("`{name}` has not finished")).1
+    }
+
+    /// The words of [`Self::outcomes`]: `only::fetch passed`.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let outcomes = self.outcomes().into_iter();
+        outcomes.map(|(name, outcome)| format!("{name} {}", outcome.word())).collect()
+    }
+}
+
+/// Waits until a condition holds.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < LIMIT, "waited {LIMIT:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether a process lives (a zombie does not).
+pub(crate) fn is_alive(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    status.is_ok_and(|status| !status.contains("State:\tZ"))
+}

@@ -1,0 +1,146 @@
+//! The `lago` command. Each verb is a few lines over the library.
+
+mod context;
+mod output;
+mod progress;
+mod verbs;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+use output::OutFormat;
+
+/// The exit code of a verb that failed.
+pub const EXIT_FAILURE: u8 = 1;
+/// The exit code of a command line that could not be understood.
+pub const EXIT_USAGE: u8 = 2;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 the command line was not understood; `lago shell -c` exits as the command in the guest
+did, and with 128 + N when signal N ended it.
+Environment: LAGO_LOG filters what is logged (such as `lago=debug`), LAGO_<SETTING> overrides a setting of lago.conf.";
+
+/// Brings up several virtual machines, their networks and their disks from one init file, into one directory.
+#[derive(Debug, Parser)]
+#[command(name = "lago", version, after_help = AFTER_HELP, infer_long_args = true)]
+struct Arguments {
+    /// The workdir; without it, `.lago` here or in the nearest directory above.
+    #[arg(short = 'w', long, global = true, env = "LAGO_WORKDIR", value_name = "DIR")]
+    workdir: Option<PathBuf>,
+
+    /// Which prefix of the workdir; without it, the current one.
+    #[arg(short = 'P', long, global = true, env = "LAGO_PREFIX_NAME", value_name = "NAME")]
+    prefix_name: Option<String>,
+
+    /// A prefix by its directory, in any workdir or none.
+    #[arg(
+        short = 'p', long, visible_alias = "prefix", global = true, env = "LAGO_PREFIX_PATH",
+        value_name = "DIR", conflicts_with_all = ["workdir", "prefix_name"]
+    )]
+    prefix_path: Option<PathBuf>,
+
+    /// How a verb prints what it found out.
+    #[arg(short = 'f', long, global = true, value_enum, default_value_t)]
+    out_format: OutFormat,
+
+    /// How much is logged to stderr: error, warn, info, debug or trace.
+    #[arg(
+        short = 'l',
+        long,
+        global = true,
+        env = "LAGO_LOGLEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    loglevel: String,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a prefix from an init file: disks, keys, addresses. Nothing runs yet.
+    Init(verbs::init::Arguments),
+    /// Power VMs on and wait until they answer.
+    Start(verbs::start::Arguments),
+    /// Pull the plug of VMs.
+    Stop(verbs::stop::Arguments),
+    /// Stop everything and remove the disks; logs stay.
+    Cleanup,
+    /// Stop everything and remove the prefix, or the whole workdir with --all-prefixes.
+    Destroy(verbs::destroy::Arguments),
+    /// Show the prefix: its networks, its VMs, what they are doing.
+    Status,
+    /// List prefixes, VMs, networks or templates.
+    List(verbs::list::Arguments),
+    /// Choose the prefix of the workdir that verbs use.
+    SetCurrent(verbs::set_current::Arguments),
+    /// Open a shell in a VM, or run one command there with -c.
+    Shell(verbs::shell::Arguments),
+    /// Open a VM's serial console; Ctrl-] leaves it.
+    Console(verbs::console::Arguments),
+    /// Copy a file or a directory into a VM.
+    CopyToVm(verbs::copy::ToVmArguments),
+    /// Copy a file or a directory out of a VM.
+    CopyFromVm(verbs::copy::FromVmArguments),
+    /// Print an ssh configuration with which `ssh VM` works.
+    SshConfig(verbs::ssh_config::Arguments),
+    /// Say what this machine lacks to run VMs, with the command that mends it.
+    Doctor,
+    /// Connect standard input and output to a TCP port of a VM; what `ssh-config` uses as its proxy.
+    #[command(hide = true)]
+    Connect(verbs::ssh_config::ConnectArguments),
+}
+
+/// Runs the command line and returns the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // A closed stdout is the reader's choice, not a failure.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    progress::install(&arguments.loglevel);
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", crate::utils::error_chain(error.as_ref()));
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let context = Context {
+        workdir: arguments.workdir,
+        prefix_name: arguments.prefix_name,
+        prefix_path: arguments.prefix_path,
+        out_format: arguments.out_format,
+    };
+    match arguments.verb {
+        Verb::Init(verb) => verb.run(&context)?,
+        Verb::Start(verb) => verb.run(&context)?,
+        Verb::Stop(verb) => verb.run(&context)?,
+        Verb::Cleanup => context.prefix()?.cleanup()?,
+        Verb::Destroy(verb) => verb.run(&context)?,
+        Verb::Status => verbs::status::run(&context)?,
+        Verb::List(verb) => verb.run(&context)?,
+        Verb::SetCurrent(verb) => verb.run(&context)?,
+        Verb::Shell(verb) => return verb.run(&context),
+        Verb::Console(verb) => return verb.run(&context),
+        Verb::CopyToVm(verb) => verb.run(&context)?,
+        Verb::CopyFromVm(verb) => verb.run(&context)?,
+        Verb::SshConfig(verb) => verb.run(&context)?,
+        Verb::Doctor => return verbs::doctor::run(&context),
+        Verb::Connect(verb) => verb.run(&context)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,41 @@
+use std::path::PathBuf;
+
+use crate::cli::context::Context;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ToVmArguments {
+    /// The VM to copy into.
+    #[arg(value_name = "VM")]
+    vm: String,
+    /// A file or a directory of this host.
+    #[arg(value_name = "LOCAL")]
+    local: PathBuf,
+    /// Where it goes in the VM.
+    #[arg(value_name = "REMOTE")]
+    remote: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct FromVmArguments {
+    /// The VM to copy out of.
+    #[arg(value_name = "VM")]
+    vm: String,
+    /// A file or a directory of the VM.
+    #[arg(value_name = "REMOTE")]
+    remote: PathBuf,
+    /// Where it goes on this host.
+    #[arg(value_name = "LOCAL", default_value = ".")]
+    local: PathBuf,
+}
+
+impl ToVmArguments {
+    pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
+        Ok(context.prefix()?.vm(&self.vm)?.copy_to(self.local, self.remote)?)
+    }
+}
+
+impl FromVmArguments {
+    pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
+        Ok(context.prefix()?.vm(&self.vm)?.copy_from(self.remote, self.local)?)
+    }
+}

@@ -1,0 +1,112 @@
+use std::path::PathBuf;
+
+use crate::cli::context::Context;
+use crate::config::Config;
+use crate::constants::{DEFAULT_PREFIX, DEFAULT_WORKDIR};
+use crate::host::AccelerationChoice;
+use crate::spec::InitFile;
+use crate::templates::read_repositories;
+use crate::workdir::Workdir;
+use crate::{HostKind, InitOptions, Prefix};
+
+/// The init file that is taken when none is named.
+const DEFAULT_INIT_FILES: [&str; 3] = ["LagoInitFile", "LagoInitFile.yaml", "LagoInitFile.json"];
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The init file; without it, `LagoInitFile` here, with or without `.yaml` or `.json`.
+    #[arg(value_name = "INIT_FILE")]
+    init_file: Option<PathBuf>,
+
+    /// The manifest of a template repository, besides those of the settings. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    template_repo_path: Vec<PathBuf>,
+
+    /// Where template images are kept.
+    #[arg(long, value_name = "DIR")]
+    template_store: Option<PathBuf>,
+
+    /// How the VMs run: auto, kvm (hardware virtualization) or tcg (emulation).
+    #[arg(long, value_name = "HOW")]
+    accel: Option<AccelerationChoice>,
+
+    /// Where the VMs run: `private`, a libvirt of the prefix's own, or a libvirt URI.
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+
+    /// Make the new prefix the current one of its workdir.
+    #[arg(long)]
+    set_current: bool,
+}
+
+impl Arguments {
+    pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let config = Config::load()?;
+        let init_file = InitFile::load(&init_file_path(self.init_file)?)?;
+        let manifests = [self.template_repo_path, config.template_repo_path.clone()].concat();
+        let repositories = read_repositories(&manifests)?;
+        let store = self.template_store.map_or_else(|| config.store(), Ok)?;
+        let acceleration = self.accel.unwrap_or(config.accel);
+        let place = Place::of(context)?;
+        let options = InitOptions {
+            repositories,
+            ..InitOptions::new(place.path()?, init_file)
+                .acceleration(acceleration)
+                .host(host(self.host.or(config.libvirt_uri)))
+                .store(store)
+        };
+        let prefix = Prefix::init(&options)?;
+        place.made(self.set_current)?;
+        tracing::info!(
+            "made the prefix {}; `lago start` brings it up",
+            prefix.paths().prefix().display()
+        );
+        Ok(())
+    }
+}
+
+fn init_file_path(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let found = || DEFAULT_INIT_FILES.iter().map(PathBuf::from).find(|path| path.is_file());
+    named.or_else(found).ok_or_else(|| {
+        anyhow::anyhow!("there is no {} here; name an init file", DEFAULT_INIT_FILES.join(", no "))
+    })
+}
+
+fn host(setting: Option<String>) -> HostKind {
+    setting.map_or(HostKind::Private, |setting| HostKind::from_setting(&setting))
+}
+
+/// Where the new prefix goes.
+enum Place {
+    /// A directory of its own.
+    Alone(PathBuf),
+    /// A workdir, under a name.
+    Workdir(Workdir, String),
+}
+
+impl Place {
+    fn of(context: &Context) -> anyhow::Result<Self> {
+        if let Some(path) = &context.prefix_path {
+            return Ok(Self::Alone(path.clone()));
+        }
+        let workdir = context.workdir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_WORKDIR));
+        let name = context.prefix_name.clone().unwrap_or_else(|| DEFAULT_PREFIX.to_owned());
+        Ok(Self::Workdir(Workdir::create(&workdir)?, name))
+    }
+
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        match self {
+            Self::Alone(path) => Ok(path.clone()),
+            Self::Workdir(workdir, name) => Ok(workdir.prefix_path(name)?),
+        }
+    }
+
+    fn made(&self, set_current: bool) -> anyhow::Result<()> {
+        let Self::Workdir(workdir, name) = self else { return Ok(()) };
+        workdir.add(name)?;
+        if set_current {
+            workdir.set_current(name)?;
+        }
+        Ok(())
+    }
+}

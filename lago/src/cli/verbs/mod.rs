@@ -1,0 +1,14 @@
+//! One file a verb.
+
+pub(super) mod console;
+pub(super) mod copy;
+pub(super) mod destroy;
+pub(super) mod doctor;
+pub(super) mod init;
+pub(super) mod list;
+pub(super) mod set_current;
+pub(super) mod shell;
+pub(super) mod ssh_config;
+pub(super) mod start;
+pub(super) mod status;
+pub(super) mod stop;

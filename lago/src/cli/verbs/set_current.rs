@@ -1,0 +1,14 @@
+use crate::cli::context::Context;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The prefix that verbs use from now on.
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+impl Arguments {
+    pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
+        Ok(context.workdir()?.set_current(&self.name)?)
+    }
+}

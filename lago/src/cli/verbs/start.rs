@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use crate::cli::context::Context;
+use crate::prefix::START_LIMIT;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The VMs to start; all of them without names.
+    #[arg(value_name = "VM")]
+    vms: Vec<String>,
+
+    /// Return at power-on, without waiting for the guests.
+    #[arg(long)]
+    no_wait: bool,
+
+    /// How many seconds the guests may take until they answer ssh.
+    #[arg(long, value_name = "SECONDS", default_value_t = START_LIMIT.as_secs())]
+    limit: u64,
+}
+
+impl Arguments {
+    pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
+        let prefix = context.prefix()?;
+        if self.no_wait {
+            prefix.power_on(&self.vms)?;
+        } else {
+            prefix.start_vms(&self.vms, Duration::from_secs(self.limit))?;
+        }
+        Ok(())
+    }
+}

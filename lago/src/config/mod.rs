@@ -1,0 +1,171 @@
+//! The user's and the system's settings.
+//!
+//! A setting comes from the first of these that has it:
+//! 1. the environment: `LAGO_STORE`, or `LAGO__LAGO__STORE` (section and key)
+//! 2. the user's file: `$XDG_CONFIG_HOME/lago/lago.conf`
+//! 3. the system's file: `/etc/lago/lago.conf`
+//! 4. the default
+//!
+//! The files are INI files with the section `[lago]`. Relative paths in them are relative to the file.
+//!
+//! ```ini
+//! [lago]
+//! store = /srv/lago/store
+//! template_repo_path = ~/templates
+//! start_limit = 15m
+//! ```
+
+mod error;
+mod keys;
+mod layers;
+mod values;
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+use crate::host::AccelerationChoice;
+
+pub use error::ConfigError;
+pub use layers::{Origin, Sources};
+
+use crate::paths;
+use keys::{KEYS, Key};
+use layers::Setting;
+
+/// The name of a configuration file.
+pub const CONFIG_FILE: &str = "lago.conf";
+
+/// How long the VMs of a prefix may take to start unless the configuration says otherwise.
+///
+/// A cloud image with cloud-init takes a few minutes under software emulation when four of them share two CPUs.
+pub const DEFAULT_START_LIMIT: Duration = Duration::from_secs(600);
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The template store; `None` when it is not set and the user has no home directory.
+    pub store: Option<PathBuf>,
+    /// Manifests of template repositories, or directories of them.
+    pub template_repo_path: Vec<PathBuf>,
+    /// How VMs are run.
+    pub accel: AccelerationChoice,
+    /// What is logged.
+    pub loglevel: LevelFilter,
+    /// The libvirt to use instead of a private host.
+    pub libvirt_uri: Option<String>,
+    /// How long the VMs of a prefix may take to start.
+    pub start_limit: Duration,
+    entries: Vec<Entry>,
+    warnings: Vec<String>,
+}
+
+/// A setting as text, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub key: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Where the value comes from.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// The settings of this process.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or has a key that does not exist or a value that cannot be used: where it is.
+    pub fn load() -> Result<Self, ConfigError> {
+        let dirs = paths::user_config_dir().into_iter().chain([paths::system_config_dir()]);
+        let files = dirs.map(|dir| dir.join(CONFIG_FILE)).collect();
+        Self::from_sources(&Sources { environment: env::vars_os().collect(), files })
+    }
+
+    /// The settings of other sources.
+    pub fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
+        let (settings, warnings) = sources.settings()?;
+        let find = |key| settings.iter().find(|setting: &&Setting| setting.key.name == key);
+        Ok(Self {
+            store: read(find("store"), values::path)?.or_else(paths::default_store),
+            template_repo_path: find("template_repo_path").map(values::paths).unwrap_or_default(),
+            accel: read(find("accel"), values::accel)?.unwrap_or_default(),
+            loglevel: read(find("loglevel"), values::level)?.unwrap_or(LevelFilter::INFO),
+            libvirt_uri: find("libvirt_uri").map(|setting| setting.value.clone()),
+            start_limit: read(find("start_limit"), values::duration)?
+                .unwrap_or(DEFAULT_START_LIMIT),
+            entries: Vec::new(),
+            warnings,
+        }
+        .with_entries(&settings))
+    }
+
+    /// Every setting with its origin, to be shown.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What looks like a mistake but may be meant for somebody else, such as the environment variable `LAGO_STROE`.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The template store.
+    ///
+    /// # Errors
+    /// When it is not set and the user has no home directory.
+    pub fn store(&self) -> Result<PathBuf, ConfigError> {
+        self.store.clone().ok_or(ConfigError::NoStore)
+    }
+
+    fn with_entries(mut self, settings: &[Setting]) -> Self {
+        let entry = |key: &'static Key| {
+            let origin = settings.iter().find(|setting| setting.key.name == key.name);
+            Entry {
+                key: key.name,
+                description: key.description,
+                value: self.shown(key.name),
+                origin: origin.map_or(Origin::Default, |setting| setting.origin.clone()),
+            }
+        };
+        self.entries = KEYS.iter().map(entry).collect();
+        self
+    }
+
+    fn shown(&self, key: &str) -> String {
+        let show = |path: &PathBuf| path.display().to_string();
+        match key {
+            "store" => self.store.as_ref().map(show).unwrap_or_default(),
+            "template_repo_path" => {
+                self.template_repo_path.iter().map(show).collect::<Vec<_>>().join(":")
+            }
+            "accel" => self.accel.to_string(),
+            "loglevel" => self.loglevel.to_string(),
+            "libvirt_uri" => self.libvirt_uri.clone().unwrap_or_default(),
+            "start_limit" => format!("{}s", self.start_limit.as_secs()),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The value of a setting that is there, or where it is and what is wrong with it.
+fn read<T>(
+    setting: Option<&Setting>,
+    parse: impl FnOnce(&Setting) -> Result<T, String>,
+) -> Result<Option<T>, ConfigError> {
+    let Some(setting) = setting else { return Ok(None) };
+    let invalid = |reason| ConfigError::Invalid {
+        origin: setting.origin.clone(),
+        key: setting.key.name,
+        value: setting.value.clone(),
+        reason,
+    };
+    parse(setting).map(Some).map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! From the text of a setting to its value, or what it should be.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+use super::layers::{Origin, Setting};
+use crate::host::AccelerationChoice;
+
+pub(super) fn path(setting: &Setting) -> Result<PathBuf, String> {
+    if setting.value.is_empty() {
+        return Err("it should be the path of a directory".to_owned());
+    }
+    Ok(resolve(&setting.value, &setting.origin))
+}
+
+pub(super) fn paths(setting: &Setting) -> Vec<PathBuf> {
+    let parts = setting.value.split(':').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| resolve(part, &setting.origin)).collect()
+}
+
+/// `~` is the home directory; other relative paths are relative to the file that they are in.
+fn resolve(text: &str, origin: &Origin) -> PathBuf {
+    let path = Path::new(text);
+    if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), env::home_dir()) {
+        return home.join(rest);
+    }
+    match origin {
+        Origin::File { path: file, .. } => file.parent().unwrap_or(Path::new("")).join(path),
+        _ => path.to_owned(),
+    }
+}
+
+pub(super) fn accel(setting: &Setting) -> Result<AccelerationChoice, String> {
+    let value = setting.value.to_ascii_lowercase();
+    value.parse().map_err(|_| "it should be one of auto, kvm, tcg".to_owned())
+}
+
+pub(super) fn level(setting: &Setting) -> Result<LevelFilter, String> {
+    let wanted = || "it should be one of off, error, warn, info, debug, trace".to_owned();
+    // A number would be taken too, but means the opposite of what it means in Python.
+    if setting.value.contains(|c: char| c.is_ascii_digit()) || setting.value.is_empty() {
+        return Err(wanted());
+    }
+    setting.value.parse().map_err(|_| wanted())
+}
+
+pub(super) fn duration(setting: &Setting) -> Result<Duration, String> {
+    let text = setting.value.as_str();
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((end, 's')) => (&text[..end], 1),
+        Some((end, 'm')) => (&text[..end], 60),
+        Some((end, 'h')) => (&text[..end], 3600),
+        _ => (text, 1),
+    };
+    let number = digits.trim_end().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match number {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => {
+            Err("it should be a time such as 600, 600s, 10m or 1h, and more than nothing"
+                .to_owned())
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Files and directories in and out of a guest, over sftp.
+
+mod download;
+mod remote;
+mod upload;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Ssh;
+use super::watch::{Fault, Watch};
+use crate::guest::{GuestError, Result};
+use remote::Remote;
+
+/// How long copying may take when no other limit is given: 2 GB into a guest under software emulation.
+pub const DEFAULT_TRANSFER_LIMIT: Duration = Duration::from_secs(600);
+
+/// What was copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transferred {
+    /// How many regular files.
+    pub files: u64,
+    /// How many directories.
+    pub directories: u64,
+    /// How many symbolic links.
+    pub links: u64,
+    /// The bytes in the files.
+    pub bytes: u64,
+    /// What is neither of these, and was left out.
+    pub skipped: Vec<PathBuf>,
+}
+
+pub(super) fn upload(
+    ssh: &Ssh,
+    local: &Path,
+    remote: &Path,
+    limit: Duration,
+) -> Result<Transferred> {
+    let what = format!("copying {} to {} in the guest", local.display(), remote.display());
+    transfer(ssh, &what, limit, |guest| upload::upload(guest, local, remote))
+}
+
+pub(super) fn download(
+    ssh: &Ssh,
+    remote: &Path,
+    local: &Path,
+    limit: Duration,
+) -> Result<Transferred> {
+    let what = format!("copying {} from the guest to {}", remote.display(), local.display());
+    transfer(ssh, &what, limit, |guest| download::download(guest, remote, local))
+}
+
+fn transfer(
+    ssh: &Ssh,
+    what: &str,
+    limit: Duration,
+    copy: impl FnOnce(&Remote<'_>) -> Result<Transferred, Trouble>,
+) -> Result<Transferred> {
+    let watch = Watch::new(&*ssh.reach, limit);
+    let (session, sftp) =
+        ssh.start(&watch, |session, watch| session.drive(watch, || session.ssh().sftp()))?;
+    let guest = Remote::new(&session, sftp, watch);
+    let copied = copy(&guest);
+    if let Err(Trouble::Session(_)) = copied {
+        session.cut();
+    }
+    drop(guest);
+    match copied {
+        Ok(transferred) => {
+            ssh.pool.put(session);
+            Ok(transferred)
+        }
+        Err(Trouble::Session(fault)) => Err(ssh.explain(fault, what, String::new())),
+        Err(trouble) => {
+            ssh.pool.put(session);
+            Err(GuestError::Transfer {
+                vm: ssh.target.vm.clone(),
+                what: what.to_owned(),
+                detail: trouble.to_string(),
+            })
+        }
+    }
+}
+
+/// What is named to be copied has to be one of the two; below it, other things are left out.
+fn neither_file_nor_directory() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a directory")
+}
+
+/// Why copying ended early.
+#[derive(Debug)]
+enum Trouble {
+    /// The session is of no more use.
+    Session(Fault),
+    /// The guest refused something.
+    Guest { path: PathBuf, detail: String },
+    /// Something failed on this side.
+    Here { path: PathBuf, error: io::Error },
+}
+
+impl Trouble {
+    fn guest(path: &Path, detail: impl Into<String>) -> Self {
+        Self::Guest { path: path.to_owned(), detail: detail.into() }
+    }
+
+    /// For `map_err`: something failed here with `path`.
+    fn here(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |error| Self::Here { path: path.to_owned(), error }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(fault) => fault.fmt(f),
+            Self::Guest { path, detail } => write!(f, "{} in the guest: {detail}", path.display()),
+            Self::Here { path, error } => write!(f, "{} on this side: {error}", path.display()),
+        }
+    }
+}

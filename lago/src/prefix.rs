@@ -1,1 +1,0 @@
-//! One environment and the directory that holds it.

@@ -1,0 +1,209 @@
+//! The disks of a prefix: overlays on templates and on files, and empty ones.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{InitOptions, PrefixError};
+use crate::Result;
+use crate::paths::Paths;
+use crate::spec::{Disk, DiskFormat, DiskKind, FileSource};
+use crate::templates::ImageFormat;
+use crate::utils::{FileError, HostCommand, PRIVATE_MODE, parallel, write_file};
+use crate::virt::domain_xml::DiskDevice;
+
+/// A disk image of a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskImage {
+    /// Where it is: below the prefix, or absolute for a file that is used as it is.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: DiskFormat,
+    /// The name of the device in the guest.
+    pub dev: String,
+    /// Whether the guest may only read it.
+    pub read_only: bool,
+}
+
+impl DiskImage {
+    pub(super) fn device(&self, paths: &Paths) -> DiskDevice {
+        let cdrom = self.format == DiskFormat::Iso;
+        DiskDevice {
+            path: paths.prefix().join(&self.path),
+            format: if self.format == DiskFormat::Qcow2 { "qcow2" } else { "raw" },
+            dev: self.dev.clone(),
+            read_only: self.read_only || cdrom,
+            cdrom,
+        }
+    }
+}
+
+/// What an overlay stands on.
+pub(super) struct Backing {
+    pub(super) path: PathBuf,
+    pub(super) format: ImageFormat,
+}
+
+/// Makes the disks of all VMs, all at once.
+pub(super) fn make(
+    paths: &Paths,
+    id: Uuid,
+    options: &InitOptions,
+) -> Result<IndexMap<String, Vec<DiskImage>>> {
+    let wanted: Vec<(&str, &Disk)> = options
+        .init_file
+        .domains
+        .iter()
+        .flat_map(|(vm, domain)| domain.disks.iter().map(move |disk| (vm.as_str(), disk)))
+        .collect();
+    let made = parallel(wanted, |(vm, disk)| {
+        Ok::<_, crate::Error>((vm, make_disk(paths, id, options, vm, disk)?))
+    })?;
+    let mut disks: IndexMap<String, Vec<DiskImage>> =
+        options.init_file.domains.keys().map(|vm| (vm.clone(), Vec::new())).collect();
+    for (vm, image) in made {
+        disks[vm].push(image);
+    }
+    for (vm, images) in &mut disks {
+        let seed = seed_image(paths, vm, images);
+        images.push(seed);
+    }
+    Ok(disks)
+}
+
+fn make_disk(
+    paths: &Paths,
+    id: Uuid,
+    options: &InitOptions,
+    vm: &str,
+    disk: &Disk,
+) -> Result<DiskImage> {
+    let _span = tracing::info_span!("disk", vm, name = disk.name).entered();
+    let target = Target { vm, disk, path: paths.disk(vm, &disk.name, extension(disk.format)) };
+    let path = match &disk.kind {
+        DiskKind::Template { name, version, size } => {
+            let backing = options.template(id, name, version.as_deref(), paths.prefix())?;
+            target.overlay(&backing, *size)?
+        }
+        DiskKind::Image { path, size } => target.overlay(&target.backing(path)?, *size)?,
+        DiskKind::Empty { size } => target.empty(*size)?,
+        DiskKind::File { source: FileSource::Path(path), make_a_copy: true } => {
+            target.copy(path)?
+        }
+        DiskKind::File { source: FileSource::Path(path), make_a_copy: false } => {
+            target.backing(path)?.path
+        }
+        DiskKind::File { source: FileSource::Url { url, .. }, .. } => {
+            return Err(PrefixError::Unsupported {
+                vm: vm.to_owned(),
+                what: format!("disk {} is to be fetched from {url}", disk.name),
+                instead: "fetch it beforehand and give its path",
+            }
+            .into());
+        }
+    };
+    if !disk.build.is_empty() {
+        return Err(PrefixError::Unsupported {
+            vm: vm.to_owned(),
+            what: format!("disk {} has `build` steps", disk.name),
+            instead: "run them once with virt-customize and give the image as a template",
+        }
+        .into());
+    }
+    let path = path.strip_prefix(paths.prefix()).map_or(path.clone(), Path::to_owned);
+    Ok(DiskImage { path, format: disk.format, dev: disk.dev.clone(), read_only: false })
+}
+
+/// One disk that is being made.
+struct Target<'a> {
+    vm: &'a str,
+    disk: &'a Disk,
+    path: PathBuf,
+}
+
+impl Target<'_> {
+    fn overlay(&self, backing: &Backing, size: Option<u64>) -> Result<PathBuf> {
+        let create = HostCommand::new("qemu-img")
+            .args(["create", "-q", "-f", "qcow2", "-F", backing.format.as_str(), "-b"])
+            .arg(&backing.path)
+            .arg(&self.path);
+        self.create(size.into_iter().fold(create, |create, size| create.arg(size.to_string())))
+    }
+
+    fn empty(&self, size: u64) -> Result<PathBuf> {
+        let format = if self.disk.format == DiskFormat::Qcow2 { "qcow2" } else { "raw" };
+        self.create(
+            HostCommand::new("qemu-img")
+                .args(["create", "-q", "-f", format])
+                .arg(&self.path)
+                .arg(size.to_string()),
+        )
+    }
+
+    /// qemu-img keeps the mode of a file that exists, and would make a readable one.
+    fn create(&self, command: HostCommand) -> Result<PathBuf> {
+        write_file(&self.path, b"", PRIVATE_MODE)?;
+        command.run().map_err(|source| self.error(source))?;
+        Ok(self.path.clone())
+    }
+
+    fn copy(&self, from: &Path) -> Result<PathBuf> {
+        write_file(&self.path, b"", PRIVATE_MODE)?;
+        let copy = || io::copy(&mut File::open(from)?, &mut File::create(&self.path)?);
+        copy().map_err(|source| self.error(FileError::io("copy", from)(source)))?;
+        Ok(self.path.clone())
+    }
+
+    fn backing(&self, path: &Path) -> Result<Backing> {
+        let format = ImageFormat::of_file(path).map_err(|source| self.error(source))?;
+        let path = path
+            .canonicalize()
+            .map_err(|source| self.error(FileError::io("find", path)(source)))?;
+        Ok(Backing { path, format })
+    }
+
+    fn error(&self, source: impl Error + Send + Sync + 'static) -> PrefixError {
+        PrefixError::Disk {
+            vm: self.vm.to_owned(),
+            disk: self.disk.name.clone(),
+            source: Box::new(source),
+        }
+    }
+}
+
+/// The seed is the last disk on virtio, so that the letters of the others are the init file's.
+fn seed_image(paths: &Paths, vm: &str, disks: &[DiskImage]) -> DiskImage {
+    let last = disks.iter().filter_map(|disk| disk.dev.strip_prefix("vd")?.bytes().next()).max();
+    let letter = char::from(last.map_or(b'a', |last| last + 1));
+    let path = paths.seed(vm);
+    DiskImage {
+        path: path.strip_prefix(paths.prefix()).unwrap_or(&path).to_owned(),
+        format: DiskFormat::Raw,
+        dev: format!("vd{letter}"),
+        read_only: true,
+    }
+}
+
+fn extension(format: DiskFormat) -> &'static str {
+    match format {
+        DiskFormat::Qcow2 => "qcow2",
+        DiskFormat::Iso => "iso",
+        _ => "img",
+    }
+}
+
+/// Removes all disks; done when there are none.
+pub(super) fn remove(paths: &Paths) -> Result<(), PrefixError> {
+    let path = paths.images();
+    match fs::remove_dir_all(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(PrefixError::Io { action: "remove", path, source })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! Making a prefix.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::disks::Backing;
+use super::{HostKind, Prefix, PrefixError, Record, disks, identity, remove_directory};
+use crate::Result;
+use crate::dirlock::{self, DirLock, Mode};
+use crate::host::AccelerationChoice;
+use crate::paths::{Paths, default_store};
+use crate::spec::{InitFile, Plan, PlanInput, VmProvider, plan};
+use crate::templates::{TemplateRepository, TemplateStore, find_template};
+use crate::utils::{PRIVATE_MODE, create_dir, with_rollback, write_file};
+
+/// What a prefix is made from.
+#[derive(Debug)]
+pub struct InitOptions {
+    /// The directory to make. It must not exist yet.
+    pub path: PathBuf,
+    /// What is to be in it.
+    pub init_file: InitFile,
+    /// Where templates come from; the first that has one by the name wins.
+    pub repositories: Vec<TemplateRepository>,
+    /// Where template images are kept.
+    pub store: Option<PathBuf>,
+    /// Where the domains are to run.
+    pub host: HostKind,
+    /// How they are to run.
+    pub acceleration: AccelerationChoice,
+}
+
+impl InitOptions {
+    /// Everything as it is without settings: a private host, the best acceleration there is, and the template
+    /// store of the user.
+    pub fn new(path: impl Into<PathBuf>, init_file: InitFile) -> Self {
+        Self {
+            path: path.into(),
+            init_file,
+            repositories: Vec::new(),
+            store: default_store(),
+            host: HostKind::Private,
+            acceleration: AccelerationChoice::Auto,
+        }
+    }
+
+    /// Adds a template repository.
+    pub fn repository(mut self, repository: TemplateRepository) -> Self {
+        self.repositories.push(repository);
+        self
+    }
+
+    /// Chooses where the domains are to run.
+    pub fn host(self, host: HostKind) -> Self {
+        Self { host, ..self }
+    }
+
+    /// Chooses how the domains are to run.
+    pub fn acceleration(self, acceleration: AccelerationChoice) -> Self {
+        Self { acceleration, ..self }
+    }
+
+    /// Chooses where template images are kept.
+    pub fn store(self, store: impl Into<PathBuf>) -> Self {
+        Self { store: Some(store.into()), ..self }
+    }
+}
+
+pub(super) fn init(options: &InitOptions) -> Result<Prefix> {
+    let root = std::path::absolute(&options.path).map_err(|source| PrefixError::Io {
+        action: "find",
+        path: options.path.clone(),
+        source,
+    })?;
+    let paths = Paths::new(root);
+    let _lock = claim(&paths)?;
+    let prefix = with_rollback(|rollback| {
+        rollback.defer("remove the unfinished prefix", || remove_directory(paths.prefix()));
+        make(&paths, options)
+    })?;
+    Ok(prefix)
+}
+
+/// Makes the directory, or takes over one that a killed process left half made.
+fn claim(paths: &Paths) -> Result<DirLock> {
+    let path = paths.prefix();
+    if !may_claim(paths).map_err(|source| PrefixError::Io {
+        action: "read",
+        path: path.into(),
+        source,
+    })? {
+        return Err(PrefixError::NotAPrefix { path: path.to_owned() }.into());
+    }
+    create_dir(path)?;
+    let lock = dirlock::lock(path, Mode::Exclusive, super::LOCK_LIMIT)?;
+    if paths.is_prefix() {
+        return Err(PrefixError::Exists { path: path.to_owned() }.into());
+    }
+    write_file(&paths.unfinished(), b"", PRIVATE_MODE)?;
+    clear(paths).map_err(|source| PrefixError::Io {
+        action: "clear",
+        path: path.into(),
+        source,
+    })?;
+    Ok(lock)
+}
+
+/// Whether the directory is ours: not there, empty but for a lock, a prefix, or the beginning of one.
+fn may_claim(paths: &Paths) -> io::Result<bool> {
+    if !paths.prefix().exists() || paths.is_prefix() || paths.unfinished().exists() {
+        return Ok(true);
+    }
+    for entry in fs::read_dir(paths.prefix())? {
+        if entry?.path() != paths.lock() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes what a killed process left.
+fn clear(paths: &Paths) -> io::Result<()> {
+    for entry in fs::read_dir(paths.prefix())? {
+        let entry = entry?;
+        if entry.path() == paths.lock() || entry.path() == paths.unfinished() {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
+    refuse_unsupported(&options.init_file)?;
+    for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
+        create_dir(&dir)?;
+    }
+    let id = Uuid::new_v4();
+    write_file(&paths.uuid(), id.to_string().as_bytes(), PRIVATE_MODE)?;
+    let plan = plan(&options.init_file, &PlanInput { id, taken: &[] })?;
+    require_way_in(&plan)?;
+    identity::make(paths, id, &options.init_file, &plan)?;
+    let disks = disks::make(paths, id, options)?;
+    let record = Record::new(
+        id,
+        options.host.clone(),
+        options.acceleration.resolve(),
+        options.init_file.clone(),
+        plan,
+        disks,
+    );
+    // The record is what makes the directory a prefix, so it comes last.
+    record.write(paths)?;
+    let prefix = Prefix::assemble(paths.clone(), record)?;
+    fs::remove_file(paths.unfinished()).map_err(|source| PrefixError::Io {
+        action: "remove",
+        path: paths.unfinished(),
+        source,
+    })?;
+    Ok(prefix)
+}
+
+fn refuse_unsupported(init_file: &InitFile) -> Result<(), PrefixError> {
+    for (vm, domain) in &init_file.domains {
+        if domain.vm_provider != VmProvider::LocalLibvirt {
+            return Err(PrefixError::Unsupported {
+                vm: vm.clone(),
+                what: "it is a machine that lago does not start (`vm-provider: ssh`)".to_owned(),
+                instead: "leave it out of the init file",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A VM is reached over ssh on a management network.
+fn require_way_in(plan: &Plan) -> Result<(), PrefixError> {
+    match plan.vms.iter().find(|vm| vm.management_nic().is_none()) {
+        None => Ok(()),
+        Some(vm) => Err(PrefixError::Unsupported {
+            vm: vm.name.clone(),
+            what: "it has no NIC on a management network, so nothing can be run in it".to_owned(),
+            instead: "give it one under `nics`",
+        }),
+    }
+}
+
+impl InitOptions {
+    /// The image of a template's version, fetched into the store if it is not there, and marked as used by this prefix.
+    pub(super) fn template(
+        &self,
+        id: Uuid,
+        name: &str,
+        version: Option<&str>,
+        prefix: &Path,
+    ) -> Result<Backing> {
+        let store = TemplateStore::open(self.store.as_deref().ok_or(PrefixError::NoStore)?)?;
+        let image = store.acquire(find_template(&self.repositories, name, version)?, id, prefix)?;
+        Ok(Backing { path: image.path, format: image.format })
+    }
+}

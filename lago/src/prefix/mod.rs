@@ -1,0 +1,227 @@
+//! One environment and the directory that holds it.
+//!
+//! [`Prefix::init`] makes the directory from an init file; [`Prefix::open`] finds it again, from any process.
+//! Everything that changes an environment takes the prefix's lock, which dies with the process that holds it.
+
+mod disks;
+mod error;
+mod identity;
+mod init;
+mod record;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::PrefixError;
+pub use init::InitOptions;
+pub use record::{HostKind, Record};
+
+use crate::Result;
+use crate::dirlock::{self, DirLock, Mode};
+use crate::host::Host;
+use crate::paths::Paths;
+use crate::utils::{error_chain, parallel};
+use crate::virt::{Network, VirtEnv, Vm, VmState};
+
+/// How long a prefix waits for another process that is changing it: the longest change is a start, without the wait
+/// for its guests.
+pub const LOCK_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long the guests may take from power-on until they answer ssh. A stock image under emulation needs half a
+/// minute alone and several when its host is busy.
+pub const START_LIMIT: Duration = Duration::from_secs(300);
+
+/// One environment: its VMs, networks and disks, in one directory.
+///
+/// ```no_run
+/// # fn main() -> lago::Result<()> {
+/// use lago::{InitFile, InitOptions, Prefix, cmd};
+///
+/// let init_file = InitFile::load("LagoInitFile.yaml".as_ref())?;
+/// let prefix = Prefix::init(&InitOptions::new("my-prefix", init_file))?;
+/// prefix.start()?;
+/// println!("{}", prefix.vm("server")?.run(cmd!("uptime"))?.stdout());
+/// prefix.destroy()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Prefix {
+    paths: Paths,
+    record: Arc<Record>,
+    virt_env: Arc<VirtEnv>,
+}
+
+impl Prefix {
+    /// Makes a prefix: keys, disks, seeds. Nothing runs yet. A failure leaves nothing behind, and what a killed
+    /// process left half made is removed first.
+    pub fn init(options: &InitOptions) -> Result<Self> {
+        init::init(options)
+    }
+
+    /// Opens a prefix that exists.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let paths = Self::paths_at(path.as_ref())?;
+        let record = Record::read(&paths)?;
+        Self::assemble(paths, record)
+    }
+
+    fn paths_at(path: &Path) -> Result<Paths, PrefixError> {
+        std::path::absolute(path).map(Paths::new).map_err(|source| PrefixError::Io {
+            action: "find",
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn assemble(paths: Paths, record: Record) -> Result<Self> {
+        let virt_env = Arc::new(record.assemble(&paths)?);
+        Ok(Self { paths, record: Arc::new(record), virt_env })
+    }
+
+    /// Where things are in the prefix.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// What was decided when the prefix was made.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Where the domains run.
+    pub fn host(&self) -> &Host {
+        self.virt_env.host()
+    }
+
+    /// The networks and VMs.
+    pub fn virt_env(&self) -> &VirtEnv {
+        &self.virt_env
+    }
+
+    /// The VMs, in the order of the init file.
+    pub fn vms(&self) -> impl ExactSizeIterator<Item = &Vm> {
+        self.virt_env.vms()
+    }
+
+    /// A VM by its name in the init file.
+    pub fn vm(&self, name: &str) -> Result<&Vm> {
+        self.virt_env.vm(name)
+    }
+
+    /// The networks, in the order of the init file.
+    pub fn networks(&self) -> impl ExactSizeIterator<Item = &Network> {
+        self.virt_env.networks()
+    }
+
+    /// Brings everything up and waits until all guests answer ssh, each at most [`START_LIMIT`]. What is up already
+    /// stays as it is, so a second start is no mistake.
+    pub fn start(&self) -> Result<()> {
+        self.start_vms(&[], START_LIMIT)
+    }
+
+    /// As [`Self::start`], for the VMs of these names (all when there are none) and with a limit for their guests.
+    pub fn start_vms(&self, names: &[String], limit: Duration) -> Result<()> {
+        let vms = self.power_on(names)?;
+        self.virt_env.wait_for_ssh(&vms, limit)
+    }
+
+    /// Brings the host and the networks up and powers the VMs of these names on (all when there are none), without
+    /// waiting for their guests.
+    pub fn power_on(&self, names: &[String]) -> Result<Vec<&Vm>> {
+        let vms = self.virt_env.select(names)?;
+        let _lock = self.lock()?;
+        self.require_complete()?;
+        self.virt_env.start(&vms)?;
+        Ok(vms)
+    }
+
+    /// Pulls the plug of these VMs (all when there are no names). When all are asked for, the networks and a private
+    /// host go as well.
+    pub fn stop_vms(&self, names: &[String]) -> Result<()> {
+        if names.is_empty() {
+            return self.stop();
+        }
+        let vms = self.virt_env.select(names)?;
+        let _lock = self.lock()?;
+        if self.host().is_running() {
+            parallel(vms, Vm::stop)?;
+        }
+        Ok(())
+    }
+
+    /// Pulls the plug of all VMs and takes down what they ran on. Does nothing when nothing runs.
+    pub fn stop(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        self.virt_env.stop()
+    }
+
+    /// Stops everything and removes the disks; the logs and reports in the prefix stay.
+    pub fn cleanup(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        self.virt_env.stop()?;
+        Ok(disks::remove(&self.paths)?)
+    }
+
+    /// Stops everything and removes the prefix's directory.
+    pub fn destroy(self) -> Result<()> {
+        let _lock = self.lock()?;
+        self.virt_env.stop()?;
+        Ok(remove_directory(self.paths.prefix())?)
+    }
+
+    /// As [`Self::destroy`], for a directory that need not be a whole prefix any more: what a killed process left half
+    /// made, or whose record is damaged. What runs on a private host in it is stopped all the same.
+    pub fn destroy_at(path: impl AsRef<Path>) -> Result<()> {
+        let paths = Self::paths_at(path.as_ref())?;
+        match Self::open(paths.prefix()) {
+            Ok(prefix) => prefix.destroy(),
+            Err(error) if !paths.is_prefix() && !paths.unfinished().exists() => Err(error),
+            Err(error) => {
+                tracing::warn!("{}; removing what is there", error_chain(&error));
+                let _lock = dirlock::lock(paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?;
+                Host::private(paths.host()).stop()?;
+                Ok(remove_directory(paths.prefix())?)
+            }
+        }
+    }
+
+    /// Whether any of the VMs is there.
+    pub fn is_running(&self) -> Result<bool> {
+        if !self.host().is_running() {
+            return Ok(false);
+        }
+        for vm in self.vms() {
+            if vm.alive()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What each VM is doing, without starting anything.
+    pub fn states(&self) -> Result<Vec<(&Vm, VmState)>> {
+        let host_runs = self.host().is_running();
+        self.vms().map(|vm| Ok((vm, if host_runs { vm.state()? } else { VmState::Down }))).collect()
+    }
+
+    fn lock(&self) -> Result<DirLock> {
+        Ok(dirlock::lock(self.paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?)
+    }
+
+    fn require_complete(&self) -> Result<(), PrefixError> {
+        if self.paths.images().is_dir() {
+            return Ok(());
+        }
+        Err(PrefixError::CleanedUp { path: self.paths.prefix().to_owned() })
+    }
+}
+
+fn remove_directory(path: &Path) -> Result<(), PrefixError> {
+    std::fs::remove_dir_all(path).map_err(|source| PrefixError::Io {
+        action: "remove",
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,192 @@
+//! What was decided when a prefix was made; the file by which a directory is known as a prefix.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::disks::DiskImage;
+use crate::guest::{Ssh, SshTarget, keys};
+use crate::host::{Acceleration, Host};
+use crate::paths::Paths;
+use crate::spec::{Domain, InitFile, Plan, PlannedVm};
+use crate::utils::{read_json, write_json};
+use crate::virt::connection::Connection;
+use crate::virt::domain_xml::{DomainDescription, NicDevice, Processor};
+use crate::virt::reach::VmReach;
+use crate::virt::{Network, VirtEnv, VirtError, Vm};
+use crate::{Result, constants};
+
+/// Where ssh listens in a guest.
+const SSH_PORT: u16 = 22;
+
+/// What was decided when the prefix was made. It does not change afterwards.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    format: u32,
+    /// The version of lago that made the prefix.
+    pub lago: String,
+    /// The identity of the environment. Names on a shared host are made from it.
+    pub id: Uuid,
+    /// Where the domains run.
+    pub host: HostKind,
+    /// How the domains run.
+    pub acceleration: Acceleration,
+    /// The init file, with prototypes applied.
+    pub init_file: InitFile,
+    /// The addresses and names that the init file left open.
+    pub plan: Plan,
+    /// The disks of each VM, the boot disk first.
+    pub disks: IndexMap<String, Vec<DiskImage>>,
+}
+
+/// Where the domains of a prefix run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostKind {
+    /// On a libvirtd of the prefix's own, in namespaces of its own.
+    Private,
+    /// On the libvirt at this URI.
+    Uri(String),
+}
+
+impl HostKind {
+    /// Reads a setting: `private`, or a libvirt URI.
+    pub fn from_setting(setting: &str) -> Self {
+        match setting {
+            "private" => Self::Private,
+            uri => Self::Uri(uri.to_owned()),
+        }
+    }
+
+    pub(super) fn host(&self, paths: &Paths) -> Host {
+        match self {
+            Self::Private => Host::private(paths.host()),
+            Self::Uri(uri) => Host::uri(uri),
+        }
+    }
+
+    /// The name of something of this environment under libvirt. A private host is the environment's alone; on a
+    /// shared one the name says whose it is.
+    pub(super) fn libvirt_name(&self, id: Uuid, name: &str) -> String {
+        match self {
+            Self::Private => name.to_owned(),
+            Self::Uri(_) => format!("{}-{name}", &id.simple().to_string()[..8]),
+        }
+    }
+}
+
+impl fmt::Display for HostKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Private => "private",
+            Self::Uri(uri) => uri,
+        })
+    }
+}
+
+impl Record {
+    pub(super) fn new(
+        id: Uuid,
+        host: HostKind,
+        acceleration: Acceleration,
+        init_file: InitFile,
+        plan: Plan,
+        disks: IndexMap<String, Vec<DiskImage>>,
+    ) -> Self {
+        let lago = constants::VERSION.to_owned();
+        Self {
+            format: constants::PREFIX_FORMAT,
+            lago,
+            id,
+            host,
+            acceleration,
+            init_file,
+            plan,
+            disks,
+        }
+    }
+
+    pub(super) fn read(paths: &Paths) -> Result<Self> {
+        paths.check()?;
+        Ok(read_json(&paths.record())?)
+    }
+
+    pub(super) fn write(&self, paths: &Paths) -> Result<()> {
+        Ok(write_json(&paths.record(), self)?)
+    }
+
+    /// The objects through which the environment is used.
+    pub(super) fn assemble(&self, paths: &Paths) -> Result<VirtEnv> {
+        let connection = Arc::new(Connection::new(self.host.host(paths)));
+        let networks = self.plan.nets.iter().map(|net| {
+            let name = self.host.libvirt_name(self.id, &net.name);
+            Network::new(net, &self.plan, name, Arc::clone(&connection))
+        });
+        let vms = self
+            .plan
+            .vms
+            .iter()
+            .map(|vm| self.assemble_vm(vm, paths, &connection))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(VirtEnv::new(Arc::clone(&connection), networks, vms))
+    }
+
+    fn assemble_vm(
+        &self,
+        planned: &PlannedVm,
+        paths: &Paths,
+        connection: &Arc<Connection>,
+    ) -> Result<Vm> {
+        let spec = &self.init_file.domains[&planned.name];
+        let description = self.describe(planned, spec, paths);
+        let address = planned
+            .management_ip()
+            .ok_or_else(|| VirtError::NoAddress { vm: planned.name.clone() })?;
+        let target = SshTarget {
+            vm: planned.name.clone(),
+            address: SocketAddr::from((address, SSH_PORT)),
+            user: spec.ssh_user.clone(),
+            identity: paths.ssh_key(),
+            host_key: keys::load_public(&paths.host_key_pub(&planned.name))?,
+        };
+        let reach = VmReach {
+            libvirt_name: description.name.clone(),
+            connection: Arc::clone(connection),
+            console_log: description.console_log.clone(),
+        };
+        let ssh = Ssh::new(target, Arc::new(reach));
+        Ok(Vm::new(spec.clone(), planned.clone(), description, Arc::clone(connection), ssh))
+    }
+
+    fn describe(&self, planned: &PlannedVm, spec: &Domain, paths: &Paths) -> DomainDescription {
+        let nics = planned.nics.iter().map(|nic| NicDevice {
+            network: self.host.libvirt_name(self.id, &nic.net),
+            mac: nic.mac.clone(),
+            mtu: nic.mtu,
+        });
+        DomainDescription {
+            name: self.host.libvirt_name(self.id, &planned.name),
+            uuid: Uuid::new_v5(&self.id, planned.name.as_bytes()),
+            memory: spec.memory,
+            cpus: spec.vcpu,
+            sockets: spec.cpu,
+            cpu: processor(spec),
+            acceleration: self.acceleration,
+            disks: self.disks[&planned.name].iter().map(|disk| disk.device(paths)).collect(),
+            nics: nics.collect(),
+            console_log: paths.console_log(&planned.name),
+        }
+    }
+}
+
+fn processor(spec: &Domain) -> Processor {
+    match (&spec.cpu_custom, &spec.cpu_model) {
+        (Some(custom), _) => Processor::Custom(custom.clone()),
+        (None, Some(model)) => Processor::Model(model.clone()),
+        (None, None) => Processor::Best,
+    }
+}

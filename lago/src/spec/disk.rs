@@ -1,0 +1,244 @@
+//! Reads the disks of one domain.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::diagnostic::Report;
+use super::fields::{Fields, Known, Marked, text_of, texts_of};
+use super::names;
+use super::size;
+use super::tree::{Map, Node, Value};
+use super::types::{BuildStep, Disk, DiskFormat, DiskKind, FileSource};
+
+const FIELDS: Known = Known {
+    documented: &[
+        "name",
+        "type",
+        "template_name",
+        "template_version",
+        "template_type",
+        "dev",
+        "format",
+        "size",
+        "path",
+        "url",
+        "make_a_copy",
+        "metadata",
+        "build",
+        "skip-export",
+        "comment",
+    ],
+    tolerated: &["device"],
+};
+
+const FORMATS: &[(&str, DiskFormat)] =
+    &[("qcow2", DiskFormat::Qcow2), ("raw", DiskFormat::Raw), ("iso", DiskFormat::Iso)];
+
+/// virtio-blk, virtio-scsi (or any other SCSI-like bus), IDE.
+const BUSES: &[&str] = &["vd", "sd", "hd"];
+
+/// `vda`, `vdb`, ... `vdz`: more disks than a domain without names for them needs.
+const DEFAULT_DEVICES: std::ops::RangeInclusive<char> = 'a'..='z';
+
+/// Reads all disks. Those without `dev` get the first names of virtio disks that are free.
+pub(super) fn read_all(nodes: &[Node], directory: &Path, report: &Report<'_>) -> Vec<Disk> {
+    let opened: Vec<Fields<'_>> =
+        nodes.iter().map(|node| Fields::open(report, node, node.at, "a disk", &FIELDS)).collect();
+    let written: Vec<Option<Marked<String>>> = opened.iter().map(device).collect();
+    let taken: HashSet<String> =
+        written.iter().flatten().map(|device| device.value.clone()).collect();
+    let mut free =
+        DEFAULT_DEVICES.map(|letter| format!("vd{letter}")).filter(|dev| !taken.contains(dev));
+    opened
+        .iter()
+        .zip(written)
+        .map(|(fields, written)| {
+            let dev = match written {
+                Some(written) => written.value,
+                None => free.next().unwrap_or_else(|| no_device_left(fields)),
+            };
+            read(fields, dev, directory, report)
+        })
+        .collect()
+}
+
+fn read(fields: &Fields<'_>, dev: String, directory: &Path, report: &Report<'_>) -> Disk {
+    let format = fields.word("format", FORMATS).unwrap_or(DiskFormat::Qcow2);
+    let kind = kind(fields, directory);
+    check_format(fields, &kind, format);
+    Disk {
+        name: name(fields, &dev),
+        kind,
+        dev,
+        format,
+        metadata: fields.json("metadata").unwrap_or_default(),
+        build: fields.list("build").iter().filter_map(|step| build_step(step, report)).collect(),
+        skip_export: fields.bool("skip-export").unwrap_or(false),
+    }
+}
+
+fn check_format(fields: &Fields<'_>, kind: &DiskKind, format: DiskFormat) {
+    let message = match (kind, format) {
+        (DiskKind::Empty { .. }, DiskFormat::Iso) => "an empty disk cannot be a CD image",
+        (DiskKind::Template { .. } | DiskKind::Image { .. }, DiskFormat::Raw | DiskFormat::Iso) => {
+            "a disk made from a template is an overlay, which only qcow2 can be"
+        }
+        _ => return,
+    };
+    let at = fields.string("format").map_or(fields.at, |format| format.at);
+    fields.mistake(at, message, "write `format: qcow2`, or remove `format`");
+}
+
+/// The disk's own name, or that of its device.
+fn name(fields: &Fields<'_>, dev: &str) -> String {
+    let Some(name) = fields.string("name") else { return dev.to_owned() };
+    if let Err(message) = names::check(&name.value) {
+        fields.mistake(name.at, message, names::help());
+    }
+    name.value
+}
+
+/// `device` is how Lago's manual spells `dev`.
+fn device(fields: &Fields<'_>) -> Option<Marked<String>> {
+    let dev = fields.string("dev").or_else(|| fields.string("device"))?;
+    let letters = BUSES.iter().find_map(|bus| dev.value.strip_prefix(bus));
+    let is_device = letters.is_some_and(|letters| {
+        (1..=2).contains(&letters.len()) && letters.chars().all(|c| c.is_ascii_lowercase())
+    });
+    if !is_device {
+        fields.mistake(
+            dev.at,
+            format!("{:?} is no disk device", dev.value),
+            "write vda, vdb, ... (virtio), sda, sdb, ... (SCSI) or hda, hdb, ... (IDE)",
+        );
+    }
+    Some(dev)
+}
+
+fn no_device_left(fields: &Fields<'_>) -> String {
+    fields.mistake(
+        fields.at,
+        "there are more disks than names from vda to vdz",
+        "write `dev` for the disks after vdz, such as vdaa",
+    );
+    String::new()
+}
+
+fn kind(fields: &Fields<'_>, directory: &Path) -> DiskKind {
+    const KINDS: &[(&str, &str)] =
+        &[("template", "template"), ("empty", "empty"), ("file", "file")];
+    if fields.get("type").is_none() {
+        fields.mistake(fields.at, "a disk has no `type`", "write one of: template, empty, file");
+    }
+    match fields.word("type", KINDS) {
+        Some("empty") => empty(fields),
+        Some("file") => file(fields, directory),
+        Some(_) => template(fields, directory),
+        // Reported already: any kind will do.
+        None => DiskKind::Empty { size: 0 },
+    }
+}
+
+fn template(fields: &Fields<'_>, directory: &Path) -> DiskKind {
+    const TYPES: &[(&str, &str)] = &[("lago", "lago"), ("qcow2", "qcow2")];
+    refuse(fields, "template", &["url", "make_a_copy"]);
+    let size = disk_size(fields);
+    if fields.word("template_type", TYPES) == Some("qcow2") {
+        let help = "write the path of the image that the disk is based on";
+        let path = fields.required("path", help).map_or_else(String::new, |path| path.value);
+        return DiskKind::Image { path: absolute(directory, &path), size };
+    }
+    let name = fields.required("template_name", "write the name of a template of the repository");
+    DiskKind::Template {
+        name: name.map_or_else(String::new, |name| name.value),
+        version: fields.string("template_version").map(|version| version.value),
+        size,
+    }
+}
+
+fn empty(fields: &Fields<'_>) -> DiskKind {
+    refuse(fields, "empty", &["template_name", "template_version", "path", "url", "make_a_copy"]);
+    if fields.get("size").is_none() {
+        fields.mistake(fields.at, "an empty disk has no `size`", size::HELP);
+    }
+    DiskKind::Empty { size: disk_size(fields).unwrap_or_default() }
+}
+
+fn file(fields: &Fields<'_>, directory: &Path) -> DiskKind {
+    refuse(fields, "file", &["template_name", "template_version"]);
+    // Exported init files say how large the file is: it has to make sense, no more.
+    disk_size(fields);
+    let path = fields.string("path").map(|path| absolute(directory, &path.value));
+    let url = fields.string("url").map(|url| url.value);
+    let source = match (url, path) {
+        (Some(url), path) => FileSource::Url { url, path },
+        (None, Some(path)) => FileSource::Path(path),
+        (None, None) => {
+            fields.mistake(
+                fields.at,
+                "a disk of `type: file` has neither `path` nor `url`",
+                "write `path` with the path of the image, or `url` with its address",
+            );
+            FileSource::Path(PathBuf::new())
+        }
+    };
+    DiskKind::File { source, make_a_copy: fields.bool("make_a_copy").unwrap_or(false) }
+}
+
+/// Reports fields that another type of disk has: whoever writes them expects something of them.
+fn refuse(fields: &Fields<'_>, kind: &str, others: &[&str]) {
+    for name in others {
+        if let Some(entry) = fields.get(name) {
+            fields.mistake(
+                entry.key,
+                format!("a disk of `type: {kind}` has no use for `{name}`"),
+                format!("remove `{name}`, or write another `type`"),
+            );
+        }
+    }
+}
+
+fn disk_size(fields: &Fields<'_>) -> Option<u64> {
+    let node = &fields.get("size")?.node;
+    let size = match &node.value {
+        Value::Integer(bytes) => u128::try_from(*bytes)
+            .map_err(|_| "less than nothing")
+            .and_then(size::whole_sectors)
+            .map_err(|reason| format!("the size {bytes} is {reason}")),
+        Value::String(text) => size::parse(text),
+        other => Err(format!("`size` is {}", other.describe())),
+    };
+    size.map_err(|message| fields.mistake(node.at, message, size::HELP)).ok()
+}
+
+/// Relative paths start from the init file. A path that begins with a variable is whole once that is replaced.
+fn absolute(directory: &Path, path: &str) -> PathBuf {
+    if path.starts_with('$') { PathBuf::from(path) } else { directory.join(path) }
+}
+
+fn build_step(node: &Node, report: &Report<'_>) -> Option<BuildStep> {
+    const TOOL: &str = "virt-customize";
+    const STEPS: Known = Known { documented: &[TOOL], tolerated: &[] };
+    let fields = Fields::open(report, node, node.at, "a build step", &STEPS);
+    fields.map(TOOL).map(|options| BuildStep::VirtCustomize(customize_options(options, report)))
+}
+
+fn customize_options(options: &Map, report: &Report<'_>) -> IndexMap<String, Vec<String>> {
+    options
+        .entries
+        .iter()
+        .map(|(name, entry)| {
+            let arguments = match &entry.node.value {
+                Value::List(_) => texts_of(report, &entry.node, name),
+                Value::Null => Vec::new(),
+                _ => text_of(report, &entry.node, name)
+                    .into_iter()
+                    .filter(|argument| !argument.is_empty())
+                    .collect(),
+            };
+            (name.clone(), arguments)
+        })
+        .collect()
+}

@@ -1,0 +1,292 @@
+//! What an init file says, with prototypes and defaults applied.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+/// A mapping whose content only its reader understands.
+pub type JsonMap = serde_json::Map<String, serde_json::Value>;
+
+/// One virtual machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Domain {
+    /// Memory in MiB.
+    pub memory: u64,
+    /// How many virtual CPUs.
+    pub vcpu: u32,
+    /// Over how many sockets the virtual CPUs are spread; a divisor of `vcpu`. Each CPU has its own if absent.
+    pub cpu: Option<u32>,
+    /// The CPU model as libvirt names it; excludes `cpu_custom`.
+    pub cpu_model: Option<String>,
+    /// libvirt's `<cpu>` element: `@name` is an attribute, `#text` the text, anything else a child.
+    pub cpu_custom: Option<JsonMap>,
+    /// Network cards, in the order in which the guest sees them.
+    pub nics: Vec<Nic>,
+    /// Disks, in the order in which the guest sees them; the first is the one to boot from.
+    pub disks: Vec<Disk>,
+    /// Free-form data for suites and plugins.
+    pub metadata: JsonMap,
+    /// The password that root gets.
+    pub root_password: String,
+    /// The user that logs in through ssh.
+    pub ssh_user: String,
+    /// The password of `ssh_user`, for guests that do not take a key.
+    pub ssh_password: String,
+    /// Groups, for inventories.
+    pub groups: Vec<String>,
+    /// Paths in the guest to collect after a run.
+    pub artifacts: Vec<String>,
+    /// How services are controlled in the guest; found out if absent.
+    pub service_provider: Option<ServiceProvider>,
+    /// The kind of VM, for suites that treat some VMs in a special way.
+    pub vm_type: String,
+    /// Who runs the VM.
+    pub vm_provider: VmProvider,
+    /// Whether the guest is given its identity (keys, host name, network) before its first start.
+    pub bootstrap: bool,
+    /// The distribution in the guest; what the template says if absent.
+    pub distro: Option<String>,
+    /// The name of the guest agent's service.
+    pub guest_agent: Option<String>,
+    /// The longest time to wait until the guest answers, in seconds.
+    pub boot_time_sec: Option<u64>,
+    /// Whether an export leaves this VM out.
+    pub skip_export: bool,
+}
+
+/// One network card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Nic {
+    /// The network that it is connected to.
+    pub net: String,
+    /// Its address; planned if absent.
+    pub ip: Option<Ipv4Addr>,
+    /// Its MTU; the network's if absent.
+    pub mtu: Option<u32>,
+}
+
+/// One disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Disk {
+    /// The disk's name, unique within its domain.
+    pub name: String,
+    /// Where its content comes from.
+    pub kind: DiskKind,
+    /// The device name: `vda` is on virtio-blk, `sda` on virtio-scsi, `hda` on the emulated disk controller.
+    pub dev: String,
+    /// The format of the image.
+    pub format: DiskFormat,
+    /// Free-form data, such as the distribution that is on it.
+    pub metadata: JsonMap,
+    /// What to do to the image before the first start.
+    pub build: Vec<BuildStep>,
+    /// Whether an export leaves this disk out.
+    pub skip_export: bool,
+}
+
+impl Disk {
+    /// The size in bytes that the file asks for.
+    pub fn size(&self) -> Option<u64> {
+        match self.kind {
+            DiskKind::Template { size, .. } | DiskKind::Image { size, .. } => size,
+            DiskKind::Empty { size } => Some(size),
+            DiskKind::File { .. } => None,
+        }
+    }
+}
+
+/// Where a disk's content comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DiskKind {
+    /// An overlay on a version of a template (`type: template`).
+    Template {
+        /// The template's name.
+        name: String,
+        /// The version; the newest if absent.
+        version: Option<String>,
+        /// The size in bytes to which the disk grows; the template's if absent.
+        size: Option<u64>,
+    },
+    /// An overlay on an image file that no template repository knows (`type: template`, `template_type: qcow2`).
+    Image {
+        /// The image.
+        path: PathBuf,
+        /// The size in bytes to which the disk grows; the image's if absent.
+        size: Option<u64>,
+    },
+    /// An empty disk (`type: empty`).
+    Empty {
+        /// The size in bytes, a multiple of 512.
+        size: u64,
+    },
+    /// An image file (`type: file`).
+    File {
+        /// Where the file is.
+        source: FileSource,
+        /// Whether the prefix works on a copy of its own.
+        make_a_copy: bool,
+    },
+}
+
+/// Where the file of a `type: file` disk is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FileSource {
+    /// On this machine.
+    Path(PathBuf),
+    /// To be fetched.
+    Url {
+        /// The address.
+        url: String,
+        /// Where the fetched file goes; into the prefix if absent.
+        path: Option<PathBuf>,
+    },
+}
+
+/// The format of a disk's image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DiskFormat {
+    /// QEMU's own format; the default.
+    Qcow2,
+    /// The bytes of the disk and nothing else.
+    Raw,
+    /// A CD or DVD image: the guest sees a drive for it.
+    Iso,
+}
+
+/// A step that changes an image before the first start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BuildStep {
+    /// One run of `virt-customize`: each option with its arguments, once for each argument, or alone if it has none.
+    VirtCustomize(IndexMap<String, Vec<String>>),
+}
+
+/// How services are controlled in a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ServiceProvider {
+    /// `systemctl`.
+    Systemd,
+    /// `service` and `/etc/init.d`.
+    SysVInit,
+    /// `rc-service`.
+    OpenRc,
+    /// `systemctl` in a container in the guest.
+    SystemdContainer,
+}
+
+/// Who runs a VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum VmProvider {
+    /// libvirt, on the prefix's host; the default.
+    LocalLibvirt,
+    /// Somebody else: the machine exists and is only spoken to through ssh.
+    Ssh,
+}
+
+/// One network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Net {
+    /// Whether guests get services and a way out.
+    pub kind: NetKind,
+    /// The subnet, if anything in the file fixes it: `gw`, an address of a NIC, or a bound of `dhcp`.
+    pub subnet: Option<Ipv4Net>,
+    /// The gateway, if the file names one.
+    pub gateway: Option<Ipv4Addr>,
+    /// The range from which guests that the plan does not know get addresses.
+    pub dhcp: Option<Dhcp>,
+    /// Whether guests are reached through this network.
+    pub management: bool,
+    /// The DNS domain.
+    pub dns_domain_name: Option<String>,
+    /// Names to resolve besides those of the domains.
+    pub mapping: IndexMap<String, Ipv4Addr>,
+    /// The MTU; the usual 1500 if absent.
+    pub mtu: Option<u32>,
+}
+
+/// What a network offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum NetKind {
+    /// A bridge with a gateway, DHCP, DNS and address translation.
+    Nat,
+    /// A bridge and nothing else: no gateway answers, no DHCP, no DNS.
+    Bridge,
+}
+
+/// The bounds of a DHCP range as the file has them, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Dhcp {
+    /// The first address.
+    pub start: HostAddress,
+    /// The last address.
+    pub end: HostAddress,
+}
+
+impl Dhcp {
+    /// The range in a subnet; `None` if it is not wholly in it or ends before it begins.
+    pub fn within(self, subnet: Ipv4Net) -> Option<DhcpRange> {
+        let range = DhcpRange { start: self.start.within(subnet)?, end: self.end.within(subnet)? };
+        (range.start <= range.end).then_some(range)
+    }
+}
+
+/// An address in a subnet that need not be known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum HostAddress {
+    /// Counted from the subnet's own address: 100 in 192.168.200.0/24 is 192.168.200.100.
+    Number(u32),
+    /// In full.
+    Address(Ipv4Addr),
+}
+
+impl HostAddress {
+    /// The address in a subnet; `None` if the number is beyond it or the address outside.
+    pub fn within(self, subnet: Ipv4Net) -> Option<Ipv4Addr> {
+        let address = match self {
+            Self::Number(number) => {
+                Ipv4Addr::from(u32::from(subnet.network()).checked_add(number)?)
+            }
+            Self::Address(address) => address,
+        };
+        subnet.contains(&address).then_some(address)
+    }
+}
+
+/// A range of addresses, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DhcpRange {
+    /// The first address.
+    pub start: Ipv4Addr,
+    /// The last address.
+    pub end: Ipv4Addr,
+}
+
+impl DhcpRange {
+    /// Whether an address is in the range.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        (self.start..=self.end).contains(&address)
+    }
+}

@@ -1,1 +1,0 @@
-//! What makes a guest out of a template: its identity.

@@ -1,1 +1,0 @@
-//! Template repositories, the template store, providers.

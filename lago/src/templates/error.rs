@@ -1,0 +1,148 @@
+//! What can go wrong with templates.
+
+use std::path::PathBuf;
+
+use super::digest::{Digest, NoDigest};
+use crate::dirlock::LockError;
+use crate::utils::FileError;
+
+/// A template that could not be found, fetched or stored.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The manifest is not one.
+    #[error("the template repository {} cannot be used: {reason}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong in it.
+        reason: String,
+    },
+    /// No repository has that name.
+    #[error("there is no template repository `{name}`; there are: {}", listed(known))]
+    NoRepository {
+        /// The name that was asked for.
+        name: String,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// The repository has no such template.
+    #[error("the repository `{repository}` has no template `{name}`; it has: {}", listed(known))]
+    NoTemplate {
+        /// The repository.
+        repository: String,
+        /// The name that was asked for.
+        name: String,
+        /// The templates that it has.
+        known: Vec<String>,
+    },
+    /// None of the repositories has such a template.
+    #[error("no template repository has a template `{name}`; {}", offered(repositories, known))]
+    NoTemplateAnywhere {
+        /// The name that was asked for.
+        name: String,
+        /// The repositories that were looked into.
+        repositories: Vec<String>,
+        /// The templates that they have.
+        known: Vec<String>,
+    },
+    /// The template has no such version.
+    #[error("the template `{template}` has no version `{name}`; it has: {}", listed(known))]
+    NoVersion {
+        /// The template.
+        template: String,
+        /// The version that was asked for.
+        name: String,
+        /// The versions that it has.
+        known: Vec<String>,
+    },
+    /// The handle leads out of the provider's directory.
+    #[error(
+        "the handle `{handle}` leads out of the source's directory {}; it must name a file below it",
+        root.display()
+    )]
+    Escapes {
+        /// The handle.
+        handle: String,
+        /// The directory of the source.
+        root: PathBuf,
+    },
+    /// The image's `.hash` file holds something else.
+    #[error("{} holds no digest: {source}; write one with `sha256sum IMAGE > IMAGE.hash`", path.display())]
+    Hash {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        source: NoDigest,
+    },
+    /// What came is not what the repository promises.
+    #[error(
+        "the image of `{template}` has the {} {actual}, but its repository promises {expected}; the image is damaged or \
+         was changed: get it again, or correct its .hash file if the change is meant",
+        expected.algorithm()
+    )]
+    Mismatch {
+        /// The template version.
+        template: String,
+        /// The digest that the repository gives.
+        expected: Digest,
+        /// The digest of what came.
+        actual: Digest,
+    },
+    /// The repository now promises something else than what prefixes already use.
+    #[error(
+        "the store's image of `{template}` has the digest {stored}, but its repository now promises {promised}. It cannot be \
+         replaced while prefixes use it ({}): destroy them, or give the new image a new version",
+        listed(users)
+    )]
+    Changed {
+        /// The template version.
+        template: String,
+        /// The digest of the stored image.
+        stored: Digest,
+        /// The digest that the repository gives.
+        promised: Digest,
+        /// The directories of the prefixes that use it.
+        users: Vec<String>,
+    },
+    /// It is not in the store.
+    #[error("the template `{template}` is not in the store {}; download it first", store.display())]
+    NotStored {
+        /// The template version.
+        template: String,
+        /// The store.
+        store: PathBuf,
+    },
+    /// The image is of a kind that VMs cannot start from.
+    #[error("the image of `{template}` {reason}")]
+    Image {
+        /// The template version.
+        template: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("cannot fetch the template `{template}`: {source}")]
+    Fetch {
+        /// The template version.
+        template: String,
+        /// Which file and why.
+        source: FileError,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Another process is working on the same image.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+fn offered(repositories: &[String], known: &[String]) -> String {
+    if repositories.is_empty() {
+        return "no repository is set: name one with --template-repo-path or the setting `template_repo_path`".to_owned();
+    }
+    format!("looked into {}, which have: {}", listed(repositories), listed(known))
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,284 @@
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use super::*;
+use crate::templates::TemplateRepository;
+use crate::utils::{HostCommand, parallel};
+
+/// A repository with one template, and an empty store.
+struct Fixture {
+    dir: tempfile::TempDir,
+    store: TemplateStore,
+    version: TemplateVersion,
+}
+
+impl Fixture {
+    fn new(content: &[u8]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write_repository(dir.path(), content);
+        let store = TemplateStore::open(&dir.path().join("store")).unwrap();
+        let version = version_in(dir.path());
+        Self { dir, store, version }
+    }
+
+    /// A prefix, as far as the store looks at it.
+    fn prefix(&self, name: &str) -> (Uuid, PathBuf) {
+        let (uuid, path) = (Uuid::new_v4(), self.dir.path().join(name));
+        create_dir(&path).unwrap();
+        fs::write(Paths::new(&path).uuid(), format!("{uuid}\n")).unwrap();
+        (uuid, path)
+    }
+
+    fn stored_content(&self) -> Vec<u8> {
+        fs::read(self.store.get_path(&self.version).unwrap()).unwrap()
+    }
+
+    /// The names in the store, without the image's own and without locks.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.store.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names
+            .map(|name| name.replace("office:disk:v1", ""))
+            .filter(|name| name != ".lock")
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn write_repository(dir: &Path, content: &[u8]) {
+    let manifest = json!({
+        "name": "office",
+        "sources": {"here": {"type": "file", "args": {"root": "images"}}},
+        "templates": {"disk": {"versions": {"v1": {"source": "here", "handle": "disk", "timestamp": 1}}}},
+    });
+    fs::write(dir.join("repo.json"), manifest.to_string()).unwrap();
+    create_dir(&dir.join("images")).unwrap();
+    fs::write(dir.join("images/disk.metadata"), r#"{"distro": "debian"}"#).unwrap();
+    publish(dir, content, "sha256sum");
+}
+
+fn publish(dir: &Path, content: &[u8], program: &str) {
+    fs::write(dir.join("images/disk"), content).unwrap();
+    let sum = HostCommand::new(program).arg("disk").current_dir(dir.join("images")).run().unwrap();
+    fs::write(dir.join("images/disk.hash"), sum.stdout).unwrap();
+}
+
+fn version_in(dir: &Path) -> TemplateVersion {
+    let repository = TemplateRepository::from_file(&dir.join("repo.json")).unwrap();
+    repository.get_by_name("disk").unwrap().get_latest_version().clone()
+}
+
+#[test]
+fn an_image_is_stored_with_all_that_is_known() {
+    let at = Fixture::new(b"a disk");
+    assert!(matches!(at.store.get_path(&at.version), Err(TemplateError::NotStored { .. })));
+    let image = at.store.download(&at.version).unwrap();
+    assert_eq!(fs::read(&image.path).unwrap(), b"a disk");
+    assert_eq!(image.format, ImageFormat::Raw);
+    assert_eq!(image.metadata["distro"], "debian");
+    assert_eq!(image.digest, at.version.get_hash().unwrap());
+    assert_eq!(at.store.get_stored_hash(&at.version).unwrap(), image.digest);
+    assert_eq!(at.store.get_stored_metadata(&at.version).unwrap(), image.metadata);
+    assert_eq!(at.files(), ["", ".hash", ".metadata", ".stored"]);
+    for entry in fs::read_dir(at.store.path()).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+}
+
+#[test]
+fn every_kind_of_digest_is_verified() {
+    for program in ["sha1sum", "sha256sum", "sha512sum"] {
+        let at = Fixture::new(b"");
+        publish(at.dir.path(), b"a disk", program);
+        at.store.download(&at.version).unwrap();
+        fs::write(at.dir.path().join("images/disk"), b"another").unwrap();
+        let other = TemplateStore::open(&at.dir.path().join("other")).unwrap();
+        let error = other.download(&at.version).unwrap_err();
+        assert!(matches!(error, TemplateError::Mismatch { .. }), "{program}: {error}");
+    }
+}
+
+#[test]
+fn a_tampered_image_is_refused_with_both_digests_and_leaves_nothing() {
+    let at = Fixture::new(b"a disk");
+    let promised = at.version.get_hash().unwrap();
+    fs::write(at.dir.path().join("images/disk"), b"tampered").unwrap();
+    let error = at.store.download(&at.version).unwrap_err().to_string();
+    let sum = HostCommand::new("sha256sum").stdin("tampered").run().unwrap().stdout_text();
+    let actual = sum.split_whitespace().next().unwrap();
+    assert!(error.contains("`office:disk:v1`") && error.contains("SHA-256"), "{error}");
+    assert!(error.contains(promised.as_hex()) && error.contains(actual), "{error}");
+    assert!(at.files().is_empty(), "{:?}", at.files());
+}
+
+#[test]
+fn a_stored_image_is_not_read_again() {
+    let at = Fixture::new(b"a disk");
+    at.store.download(&at.version).unwrap();
+    fs::remove_file(at.dir.path().join("images/disk")).unwrap();
+    at.store.download(&at.version).unwrap();
+    fs::remove_dir_all(at.dir.path().join("images")).unwrap();
+    let image = at.store.download(&at.version).unwrap();
+    assert_eq!(image.metadata["distro"], "debian");
+}
+
+#[test]
+fn a_damaged_image_is_noticed_and_fetched_again() {
+    let at = Fixture::new(b"a disk");
+    at.store.download(&at.version).unwrap();
+    let path = at.store.get_path(&at.version).unwrap();
+    for damage in ["tampered", "", "a disk"] {
+        // Longer than the kernel's clock for files takes to tick.
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(&path, damage).unwrap();
+        assert!(at.store.get_path(&at.version).is_err(), "{damage}");
+        at.store.download(&at.version).unwrap();
+        assert_eq!(at.stored_content(), b"a disk");
+    }
+    fs::write(path.with_file_name("office:disk:v1.stored"), "{").unwrap();
+    at.store.download(&at.version).unwrap();
+    assert_eq!(at.stored_content(), b"a disk");
+}
+
+#[test]
+fn a_new_image_of_the_same_version_replaces_an_unused_one_only() {
+    let at = Fixture::new(b"old");
+    let (uuid, prefix) = at.prefix("p1");
+    at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    assert_eq!(at.store.users(&at.version).unwrap(), std::slice::from_ref(&prefix));
+    publish(at.dir.path(), b"new", "sha256sum");
+    let error = at.store.download(&at.version).unwrap_err().to_string();
+    assert!(error.contains(prefix.to_str().unwrap()) && error.contains("new version"), "{error}");
+    assert_eq!(at.stored_content(), b"old");
+
+    fs::remove_dir_all(&prefix).unwrap();
+    let (other, elsewhere) = at.prefix("p2");
+    at.store.acquire(&at.version, other, &elsewhere).unwrap();
+    assert_eq!(at.stored_content(), b"new");
+    assert_eq!(at.store.users(&at.version).unwrap(), [elsewhere]);
+}
+
+#[test]
+fn only_a_stored_image_can_be_used() {
+    let at = Fixture::new(b"a disk");
+    let (uuid, prefix) = at.prefix("p");
+    let error = at.store.mark_used(&at.version, uuid, &prefix).unwrap_err();
+    assert!(matches!(error, TemplateError::NotStored { .. }), "{error}");
+    at.store.download(&at.version).unwrap();
+    at.store.mark_used(&at.version, uuid, &prefix).unwrap();
+    assert_eq!(at.store.users(&at.version).unwrap(), [prefix]);
+}
+
+#[test]
+fn an_image_that_cannot_boot_is_refused() {
+    let at = Fixture::new(b"\xfd7zXZ\0...");
+    let error = at.store.download(&at.version).unwrap_err().to_string();
+    assert!(error.contains("`office:disk:v1` is compressed with xz"), "{error}");
+    assert!(at.files().is_empty(), "{:?}", at.files());
+}
+
+#[test]
+fn threads_that_want_the_same_image_copy_it_once() {
+    let at = Fixture::new(&vec![b'x'; 16 << 20]);
+    let inodes = parallel(0..8, |_| {
+        let image = at.store.download(&at.version)?;
+        Ok::<_, TemplateError>(fs::metadata(image.path).unwrap().ino())
+    })
+    .unwrap();
+    assert_eq!(inodes, vec![inodes[0]; 8]);
+}
+
+/// Names the fixture's directory for [`download_in_a_process`], when a test runs it in a process of its own.
+const PROCESS_VARIABLE: &str = "STORE_TEST_DIR";
+
+/// Not a test of its own: what the other processes of the tests below do.
+#[test]
+fn download_in_a_process() {
+    let Some(dir) = std::env::var_os(PROCESS_VARIABLE) else { return };
+    let dir = Path::new(&dir);
+    let image =
+        TemplateStore::open(&dir.join("store")).unwrap().download(&version_in(dir)).unwrap();
+    println!("\ninode {}", fs::metadata(image.path).unwrap().ino());
+}
+
+fn downloader(dir: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "templates::store::tests::download_in_a_process", "--nocapture"])
+        .env(PROCESS_VARIABLE, dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn processes_that_want_the_same_image_copy_it_once() {
+    let at = Fixture::new(&vec![b'x'; 16 << 20]);
+    let children: Vec<Child> = (0..4).map(|_| downloader(at.dir.path())).collect();
+    let inode = |child: Child| {
+        let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        output.lines().find_map(|line| line.strip_prefix("inode ").map(str::to_owned)).unwrap()
+    };
+    let inodes: Vec<String> = children.into_iter().map(inode).collect();
+    assert_eq!(inodes, vec![inodes[0].clone(); 4]);
+}
+
+#[test]
+fn a_killed_download_leaves_no_image_and_no_obstacle() {
+    let content = vec![b'x'; 64 << 20];
+    let at = Fixture::new(&content);
+    let mut child = downloader(at.dir.path());
+    let partial = at.store.file(&at.version, ".part");
+    let started = || fs::metadata(&partial).is_ok_and(|file| file.len() > 0);
+    while !started() && child.try_wait().unwrap().is_none() {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(partial.exists(), "it was killed before or after the download");
+    assert!(matches!(at.store.get_path(&at.version), Err(TemplateError::NotStored { .. })));
+    at.store.download(&at.version).unwrap();
+    assert!(at.stored_content() == content);
+    assert!(!partial.exists());
+}
+
+/// Names the directory with a repository and a nearly full `store` for [`download_to_a_full_disk`].
+const FULL_VARIABLE: &str = "STORE_TEST_FULL";
+
+/// Not a test of its own: runs in namespaces where a small file system is mounted on the store.
+#[test]
+fn download_to_a_full_disk() {
+    let Some(dir) = std::env::var_os(FULL_VARIABLE) else { return };
+    let dir = Path::new(&dir);
+    let store = TemplateStore::open(&dir.join("store")).unwrap();
+    let version = version_in(dir);
+    let error = store.download(&version).unwrap_err().to_string();
+    assert!(
+        error.starts_with("cannot fetch the template `office:disk:v1`: cannot write "),
+        "{error}"
+    );
+    assert!(
+        error.contains("No space left on device") && error.contains("free some space"),
+        "{error}"
+    );
+    let left: Vec<_> =
+        fs::read_dir(store.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [store.file(&version, ".lock")]);
+    println!("\nthe disk was full");
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_no_half_image() {
+    let at = Fixture::new(&vec![b'x'; 4 << 20]);
+    let script = "mount -t tmpfs -o size=1m small \"$1/store\" && exec \"$2\" --nocapture \
+                  --exact templates::store::tests::download_to_a_full_disk";
+    let output = HostCommand::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"])
+        .arg(at.dir.path())
+        .arg(std::env::current_exe().unwrap())
+        .env(FULL_VARIABLE, at.dir.path())
+        .output()
+        .unwrap();
+    let text = output.stdout_text() + &output.stderr_text();
+    assert!(output.status.success() && text.contains("the disk was full"), "{text}");
+}

@@ -1,1 +1,0 @@
-//! Small tools that several rooms share.

@@ -1,0 +1,297 @@
+//! The description of a domain, as libvirt wants it: <https://libvirt.org/formatdomain.html>.
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::xml::Element;
+use crate::host::Acceleration;
+use crate::spec::JsonMap;
+
+/// Everything that a domain's description is made of. A pure value: [`DomainDescription::to_xml`] does no I/O.
+#[derive(Debug, Clone)]
+pub struct DomainDescription {
+    /// The name under which libvirt knows the domain.
+    pub name: String,
+    /// The identity of the domain, which a snapshot and a fork keep.
+    pub uuid: Uuid,
+    /// Guest memory in MiB.
+    pub memory: u64,
+    /// Number of virtual CPUs.
+    pub cpus: u32,
+    /// Over how many sockets the virtual CPUs are spread; each has one of its own if absent.
+    pub sockets: Option<u32>,
+    /// What the guest sees as its processor.
+    pub cpu: Processor,
+    /// Hardware virtualization or emulation.
+    pub acceleration: Acceleration,
+    /// The disks, the boot disk first.
+    pub disks: Vec<DiskDevice>,
+    /// The network cards, in the order in which the guest finds them.
+    pub nics: Vec<NicDevice>,
+    /// The file that records everything which the guest writes to its serial console.
+    pub console_log: PathBuf,
+}
+
+/// What the guest sees as its processor.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Processor {
+    /// The best that the host gives: the host's own processor, or all that emulation can do.
+    Best,
+    /// A model by the name that libvirt gives it.
+    Model(String),
+    /// libvirt's `<cpu>` element: `@name` is an attribute, `#text` the text, anything else a child.
+    Custom(JsonMap),
+}
+
+/// A disk as the domain has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskDevice {
+    /// The image on the host.
+    pub path: PathBuf,
+    /// The format of the image: `qcow2` or `raw`.
+    pub format: &'static str,
+    /// The name of the device in the guest, such as `vda`; its letters choose the bus.
+    pub dev: String,
+    /// A disk that the guest may not write to.
+    pub read_only: bool,
+    /// A CD-ROM rather than a disk.
+    pub cdrom: bool,
+}
+
+/// A network card as the domain has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NicDevice {
+    /// The libvirt network that the card is plugged into.
+    pub network: String,
+    /// The hardware address.
+    pub mac: String,
+    /// The largest packet, in bytes; the network's if absent.
+    pub mtu: Option<u32>,
+}
+
+impl DomainDescription {
+    /// The description as a document for `virDomainCreateXML`.
+    pub fn to_xml(&self) -> String {
+        let domain_type = match self.acceleration {
+            Acceleration::Kvm => "kvm",
+            Acceleration::Tcg => "qemu",
+        };
+        Element::new("domain")
+            .attribute("type", domain_type)
+            .child(Element::text("name", &self.name))
+            .child(Element::text("uuid", self.uuid))
+            .child(Element::text("memory", self.memory).attribute("unit", "MiB"))
+            .child(Element::text("vcpu", self.cpus))
+            .child(self.cpu.to_element(self.acceleration).children(self.topology()))
+            .child(
+                Element::new("os")
+                    .child(
+                        Element::text("type", "hvm")
+                            .attribute("arch", std::env::consts::ARCH)
+                            .attribute("machine", "q35"),
+                    )
+                    .child(Element::new("boot").attribute("dev", "hd")),
+            )
+            .child(Element::new("features").child(Element::new("acpi")).child(Element::new("apic")))
+            .child(Element::new("clock").attribute("offset", "utc"))
+            .child(Element::text("on_poweroff", "destroy"))
+            .child(Element::text("on_reboot", "restart"))
+            .child(Element::text("on_crash", "destroy"))
+            .child(self.devices())
+            .to_document()
+    }
+
+    fn topology(&self) -> Option<Element> {
+        let sockets = self.sockets?;
+        Some(
+            Element::new("topology")
+                .attribute("sockets", sockets)
+                .attribute("cores", self.cpus / sockets)
+                .attribute("threads", 1),
+        )
+    }
+
+    fn devices(&self) -> Element {
+        Element::new("devices")
+            .children(self.disks.iter().map(DiskDevice::to_element))
+            .child(Element::new("controller").attribute("type", "virtio-serial"))
+            .children(self.disks.iter().any(|disk| disk.bus() == "scsi").then(|| {
+                Element::new("controller")
+                    .attribute("type", "scsi")
+                    .attribute("model", "virtio-scsi")
+            }))
+            .children(self.nics.iter().map(NicDevice::to_element))
+            .child(
+                Element::new("serial")
+                    .attribute("type", "pty")
+                    .child(
+                        Element::new("log")
+                            .attribute("file", self.console_log.display())
+                            .attribute("append", "on"),
+                    )
+                    .child(Element::new("target").attribute("port", 0)),
+            )
+            .child(
+                Element::new("channel").attribute("type", "unix").child(
+                    Element::new("target")
+                        .attribute("type", "virtio")
+                        .attribute("name", "org.qemu.guest_agent.0"),
+                ),
+            )
+            .child(
+                // A guest without entropy waits for it when its ssh server makes its first key exchange.
+                Element::new("rng")
+                    .attribute("model", "virtio")
+                    .child(Element::text("backend", "/dev/urandom").attribute("model", "random")),
+            )
+            .child(Element::new("memballoon").attribute("model", "virtio"))
+    }
+}
+
+impl Processor {
+    fn to_element(&self, acceleration: Acceleration) -> Element {
+        match self {
+            Self::Best => {
+                let mode = match acceleration {
+                    Acceleration::Kvm => "host-passthrough",
+                    Acceleration::Tcg => "maximum",
+                };
+                Element::new("cpu").attribute("mode", mode)
+            }
+            Self::Model(name) => Element::new("cpu")
+                .attribute("mode", "custom")
+                .attribute("match", "exact")
+                .child(Element::text("model", name).attribute("fallback", "forbid")),
+            Self::Custom(content) => Element::from_json("cpu", content),
+        }
+    }
+}
+
+impl DiskDevice {
+    fn bus(&self) -> &'static str {
+        match &self.dev[..2.min(self.dev.len())] {
+            "sd" if self.cdrom => "sata",
+            "sd" => "scsi",
+            "hd" => "sata",
+            _ => "virtio",
+        }
+    }
+
+    fn to_element(&self) -> Element {
+        // A guest's flushes need not reach the host's platter: an environment does not outlive a crash of its host,
+        // and QEMU still hands every write to the kernel, so nothing is lost when QEMU is killed.
+        let driver = Element::new("driver")
+            .attribute("name", "qemu")
+            .attribute("type", self.format)
+            .attribute("cache", "unsafe")
+            .attribute("discard", "unmap");
+        Element::new("disk")
+            .attribute("type", "file")
+            .attribute("device", if self.cdrom { "cdrom" } else { "disk" })
+            .child(driver)
+            .child(Element::new("source").attribute("file", self.path.display()))
+            .child(Element::new("target").attribute("dev", &self.dev).attribute("bus", self.bus()))
+            .children(self.read_only.then(|| Element::new("readonly")))
+    }
+}
+
+impl NicDevice {
+    fn to_element(&self) -> Element {
+        Element::new("interface")
+            .attribute("type", "network")
+            .child(Element::new("mac").attribute("address", &self.mac))
+            .child(Element::new("source").attribute("network", &self.network))
+            .child(Element::new("model").attribute("type", "virtio"))
+            .children(self.mtu.map(|mtu| Element::new("mtu").attribute("size", mtu)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use uuid::Uuid;
+
+    use super::{DiskDevice, DomainDescription, NicDevice, Processor};
+    use crate::host::Acceleration;
+    use crate::spec::JsonMap;
+
+    fn description() -> DomainDescription {
+        DomainDescription {
+            name: "server".into(),
+            uuid: Uuid::from_u128(7),
+            memory: 256,
+            cpus: 2,
+            sockets: None,
+            cpu: Processor::Best,
+            acceleration: Acceleration::Tcg,
+            disks: vec![
+                DiskDevice {
+                    path: PathBuf::from("/p/images/server-root.qcow2"),
+                    format: "qcow2",
+                    dev: "vda".into(),
+                    read_only: false,
+                    cdrom: false,
+                },
+                DiskDevice {
+                    path: PathBuf::from("/p/images/server-seed.img"),
+                    format: "raw",
+                    dev: "vdb".into(),
+                    read_only: true,
+                    cdrom: false,
+                },
+            ],
+            nics: vec![NicDevice {
+                network: "lago".into(),
+                mac: "54:52:c0:a8:c8:02".into(),
+                mtu: None,
+            }],
+            console_log: PathBuf::from("/p/logs/console/server.log"),
+        }
+    }
+
+    #[test]
+    fn emulated_domain() {
+        insta::assert_snapshot!(description().to_xml());
+    }
+
+    #[test]
+    fn accelerated_domain_with_a_custom_processor() {
+        let description = DomainDescription {
+            acceleration: Acceleration::Kvm,
+            sockets: Some(1),
+            cpu: Processor::Custom(json(serde_json::json!({
+                "@mode": "custom",
+                "model": { "@fallback": "allow", "#text": "Westmere" },
+                "feature": [
+                    { "@policy": "disable", "@name": "vmx" },
+                    { "@policy": "require", "@name": "aes" },
+                ],
+            }))),
+            ..description()
+        };
+        insta::assert_snapshot!(description.to_xml());
+    }
+
+    #[test]
+    fn a_model_by_name() {
+        let element = Processor::Model("Westmere".into()).to_element(Acceleration::Tcg);
+        insta::assert_snapshot!(element.to_document());
+    }
+
+    fn json(value: serde_json::Value) -> JsonMap {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_letters_of_a_device_choose_its_bus() {
+        let bus = |dev: &str, cdrom| {
+            DiskDevice { dev: dev.into(), cdrom, ..description().disks[0].clone() }.bus()
+        };
+        assert_eq!(bus("vda", false), "virtio");
+        assert_eq!(bus("sda", false), "scsi");
+        assert_eq!(bus("sda", true), "sata");
+        assert_eq!(bus("hda", false), "sata");
+    }
+}

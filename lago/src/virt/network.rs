@@ -1,0 +1,120 @@
+//! One network of an environment.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use virt::error::ErrorNumber;
+
+use super::VirtError;
+use super::connection::Connection;
+use super::network_xml::{Lease, NetworkDescription, NetworkKind};
+use crate::spec::{NetKind, Plan, PlannedNet};
+
+/// A network of an environment: NAT with leases and names that libvirt serves, or a bridge of the host.
+#[derive(Debug, Clone)]
+pub struct Network {
+    plan: Arc<PlannedNet>,
+    description: Arc<NetworkDescription>,
+    connection: Arc<Connection>,
+}
+
+impl Network {
+    pub(crate) fn new(
+        planned: &PlannedNet,
+        plan: &Plan,
+        libvirt_name: String,
+        connection: Arc<Connection>,
+    ) -> Self {
+        let description = NetworkDescription {
+            name: libvirt_name,
+            bridge: planned.bridge.clone(),
+            mtu: planned.mtu,
+            kind: kind(planned, plan),
+        };
+        Self { plan: Arc::new(planned.clone()), description: Arc::new(description), connection }
+    }
+
+    /// The name in the init file.
+    pub fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    /// The address that the guests use as their gateway.
+    pub fn gateway(&self) -> Ipv4Addr {
+        self.plan.gateway
+    }
+
+    /// Whether this is the network over which the guests are reached.
+    pub fn is_management(&self) -> bool {
+        self.plan.management
+    }
+
+    /// The address of a name on this network, without asking its name server.
+    pub fn resolve(&self, name: &str) -> Option<Ipv4Addr> {
+        self.plan.mapping.get(name).copied()
+    }
+
+    /// Whether the network is up.
+    pub fn alive(&self) -> Result<bool, VirtError> {
+        let connect = self.connection.get()?;
+        match connect.lookup_network_by_name(&self.description.name) {
+            Ok(network) => network.is_active().map_err(|e| self.error("look at", &e)),
+            Err(e) if e.code().is(ErrorNumber::NoNetwork) => Ok(false),
+            Err(e) => Err(self.error("look at", &e)),
+        }
+    }
+
+    /// Brings the network up; one that is up already is left alone.
+    pub fn start(&self) -> Result<(), VirtError> {
+        if self.alive()? {
+            return Ok(());
+        }
+        self.connection
+            .get()?
+            .create_network_xml(&self.description.to_xml())
+            .map(drop)
+            .map_err(|e| self.error("start", &e))
+    }
+
+    /// Takes the network down; one that is down already is left alone.
+    pub fn stop(&self) -> Result<(), VirtError> {
+        let connect = self.connection.get()?;
+        match connect.lookup_network_by_name(&self.description.name) {
+            Ok(network) => network.destroy().map_err(|e| self.error("stop", &e)),
+            Err(e) if e.code().is(ErrorNumber::NoNetwork) => Ok(()),
+            Err(e) => Err(self.error("stop", &e)),
+        }
+    }
+
+    fn error(&self, action: &'static str, source: &virt::error::Error) -> VirtError {
+        VirtError::Network {
+            net: self.plan.name.clone(),
+            action,
+            message: source.message().to_owned(),
+            hint: String::new(),
+        }
+    }
+}
+
+fn kind(planned: &PlannedNet, plan: &Plan) -> NetworkKind {
+    match planned.kind {
+        NetKind::Bridge => NetworkKind::Bridge,
+        NetKind::Nat => NetworkKind::Nat {
+            gateway: planned.gateway,
+            subnet: planned.subnet,
+            range: planned.dhcp.map(|range| (range.start, range.end)),
+            leases: leases(planned, plan),
+            names: planned.mapping.clone(),
+            domain: planned.domain.clone(),
+        },
+    }
+}
+
+fn leases(planned: &PlannedNet, plan: &Plan) -> Vec<Lease> {
+    plan.vms
+        .iter()
+        .flat_map(|vm| vm.nics.iter().map(move |nic| (vm, nic)))
+        .filter(|(_, nic)| nic.net == planned.name)
+        .map(|(vm, nic)| Lease { mac: nic.mac.clone(), name: vm.name.clone(), ip: nic.ip })
+        .collect()
+}

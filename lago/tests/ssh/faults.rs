@@ -1,0 +1,243 @@
+//! Servers that hang, die, lie or refuse.
+
+use std::net::{Shutdown, TcpListener};
+use std::time::{Duration, Instant};
+
+use lago::cmd;
+use lago::guest::keys::KeyPair;
+use lago::guest::{Cmd, ConnectStep, GuestError, Ssh};
+
+use crate::server::{Kind, Loopback, START_LIMIT, Server, after};
+
+/// How much later than its limit a call may return on a busy machine.
+const SLACK: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_limit_ends_a_hanging_command_and_the_next_one_works() {
+    for kind in [Kind::OpenSsh, Kind::Dropbear] {
+        let server = Server::start(kind);
+        let (ssh, reach) = server.ssh();
+        ssh.wait(START_LIMIT).expect("ready");
+        let limit = Duration::from_secs(2);
+        let command = Cmd::sh("echo so far so good; echo hm >&2; sleep 1000").limit(limit);
+        let started = Instant::now();
+        let error = ssh.output(&command).expect_err("no end");
+        assert!(started.elapsed() >= limit && started.elapsed() < limit + SLACK);
+        assert_eq!(
+            error.to_string(),
+            "guest: `sh -c 'echo so far so good; echo hm >&2; sleep 1000' sh`: not finished after its limit of 2s\n  \
+             stderr:\n    hm\n  stdout:\n    so far so good"
+        );
+        assert_eq!(ssh.run(&cmd!("echo", "next")).expect("ran").stdout(), "next\n");
+        assert_eq!(reach.connections(), 2, "the hanging session is given up");
+    }
+}
+
+#[test]
+fn a_limit_holds_for_a_command_that_never_stops_talking() {
+    let server = Server::start(Kind::OpenSsh);
+    let (ssh, _) = server.ssh();
+    ssh.wait(START_LIMIT).expect("ready");
+    let started = Instant::now();
+    let error = ssh.output(&cmd!("yes").limit(Duration::from_secs(1))).expect_err("no end");
+    assert!(matches!(error, GuestError::TimedOut { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(1) + SLACK);
+}
+
+#[test]
+fn a_vm_that_dies_silently_ends_its_command() {
+    let server = Server::start(Kind::OpenSsh);
+    let (ssh, reach) = server.ssh();
+    ssh.wait(START_LIMIT).expect("ready");
+    let dying = after(Duration::from_secs(1), move || {
+        server.freeze();
+        reach.declare_gone("its QEMU process ended with signal 9");
+        server
+    });
+    let started = Instant::now();
+    let error = ssh.run(&Cmd::sh("echo working; sleep 1000")).expect_err("died");
+    assert!(started.elapsed() < SLACK, "{:?}", started.elapsed());
+    assert_eq!(
+        error.to_string(),
+        "guest: `sh -c 'echo working; sleep 1000' sh`: the VM is gone: its QEMU process ended with signal 9\n  \
+         stdout:\n    working\n  console:\n    login: \n    [   12.3] Kernel panic - not syncing"
+    );
+    drop(dying.join().expect("joined"));
+}
+
+#[test]
+fn a_server_that_is_killed_under_a_command_is_not_tried_again() {
+    let mut server = Server::start(Kind::OpenSsh);
+    let (ssh, reach) = server.ssh();
+    ssh.wait(START_LIMIT).expect("ready");
+    let killing = after(Duration::from_secs(1), move || server.kill());
+    let error = ssh.run(&Cmd::sh("echo working; sleep 1000")).expect_err("broken");
+    assert!(matches!(error, GuestError::ConnectionLost { .. }), "{error}");
+    assert!(error.to_string().contains("stdout:\n    working"), "{error}");
+    assert_eq!(reach.connections(), 1);
+    killing.join().expect("joined");
+}
+
+#[test]
+fn idle_sessions_that_broke_are_replaced() {
+    let server = Server::start(Kind::OpenSsh);
+    let (ssh, reach) = server.ssh();
+    ssh.wait(START_LIMIT).expect("ready");
+    // The shell's grandparent or parent is the server's process for this session.
+    let suicide = Cmd::sh(
+        "(sleep 0.3; kill -KILL $(ps -o ppid= -p $PPID) $PPID) >/dev/null 2>&1 & echo \"$PPID\"",
+    );
+    ssh.run(&suicide).expect("ran");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(ssh.run(&cmd!("echo", "again")).expect("ran").stdout(), "again\n");
+    assert_eq!(reach.connections(), 2);
+}
+
+#[test]
+fn an_idle_session_that_hangs_is_replaced() {
+    let frozen = Server::start(Kind::OpenSsh);
+    let (ssh, _) = frozen.ssh();
+    ssh.wait(START_LIMIT).expect("ready");
+    frozen.freeze();
+    // The session takes its five seconds, and then the server does not answer a new one either.
+    let started = Instant::now();
+    let error = ssh.run(&cmd!("true").limit(Duration::from_secs(8))).expect_err("frozen");
+    assert!(started.elapsed() < Duration::from_secs(8) + SLACK);
+    assert!(
+        matches!(error, GuestError::Unreachable { step: ConnectStep::Greeting, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_host_key_is_never_accepted() {
+    let server = Server::start(Kind::OpenSsh);
+    let other = KeyPair::generate("other").expect("a key");
+    let (_, reach) = server.ssh();
+    let mut target = server.target();
+    target.host_key = other.public().clone();
+    let ssh = Ssh::new(target, std::sync::Arc::<Loopback>::clone(&reach));
+
+    let started = Instant::now();
+    for error in [
+        ssh.wait(Duration::from_secs(600)).expect_err("refused"),
+        ssh.run(&cmd!("true")).expect_err("refused"),
+    ] {
+        let GuestError::HostKeyMismatch { expected, found, .. } = &error else {
+            panic!("{error}");
+        };
+        let fingerprint = |key: &ssh_key::PublicKey| {
+            format!("ssh-ed25519 {}", key.fingerprint(ssh_key::HashAlg::Sha256))
+        };
+        assert_eq!(*expected, fingerprint(other.public()));
+        assert_eq!(*found, fingerprint(&server.host_key));
+    }
+    assert!(started.elapsed() < Duration::from_secs(60), "no waiting for a better key");
+}
+
+#[test]
+fn a_key_that_the_guest_does_not_know_is_named() {
+    let server = Server::start(Kind::OpenSsh);
+    let mut target = server.target();
+    target.identity = server.directory().join("stranger");
+    KeyPair::generate("stranger").expect("a key").write(&target.identity).expect("written");
+    let identity = target.identity.clone();
+    let ssh = Ssh::new(target, std::sync::Arc::new(Loopback::default()));
+
+    let error = ssh.run(&cmd!("true")).expect_err("refused");
+    assert!(matches!(error, GuestError::Authentication { .. }), "{error}");
+    assert!(error.to_string().contains(&identity.display().to_string()), "{error}");
+
+    // During a boot the key may come later than the server.
+    let error = ssh.wait(Duration::from_secs(1)).expect_err("refused");
+    let GuestError::NotReady { last, .. } = error else { panic!("{error}") };
+    assert!(matches!(*last, GuestError::Authentication { .. }), "{last}");
+}
+
+#[test]
+fn an_unusable_key_of_ours_ends_the_wait_at_once() {
+    let server = Server::start(Kind::OpenSsh);
+    let mut target = server.target();
+    target.identity = server.directory().join("absent");
+    let ssh = Ssh::new(target, std::sync::Arc::new(Loopback::default()));
+    let error = ssh.wait(Duration::from_secs(600)).expect_err("no key");
+    assert!(matches!(error, GuestError::Key { .. }), "{error}");
+}
+
+#[test]
+fn waiting_says_how_far_it_came() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = Server::start(Kind::OpenSsh);
+    let mut target = server.target();
+    target.address = listener.local_addr().expect("an address");
+
+    // Something listens and never says a word.
+    let ssh = Ssh::new(target.clone(), std::sync::Arc::new(Loopback::default()));
+    let error = ssh.wait(Duration::from_secs(1)).expect_err("silent").to_string();
+    assert!(error.contains("does not answer after 1s"), "{error}");
+    assert!(error.contains("waiting for the ssh server's greeting"), "{error}");
+    assert!(error.contains("console:\n    login: \n    [   12.3] Kernel panic"), "{error}");
+
+    // Nothing listens.
+    drop(listener);
+    let ssh = Ssh::new(target, std::sync::Arc::new(Loopback::default()));
+    let started = Instant::now();
+    let error = ssh.wait(Duration::from_secs(1)).expect_err("refused").to_string();
+    assert!(error.contains("connecting by TCP: Connection refused"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(1) + SLACK);
+}
+
+#[test]
+fn waiting_ends_when_the_vm_is_gone() {
+    let server = Server::start(Kind::OpenSsh);
+    let (_, reach) = server.ssh();
+    let mut target = server.target();
+    target.address.set_port(1);
+    let ssh = Ssh::new(target, std::sync::Arc::<Loopback>::clone(&reach));
+    let dying = after(Duration::from_millis(700), move || reach.declare_gone("it was destroyed"));
+    let started = Instant::now();
+    let error = ssh.wait(Duration::from_secs(600)).expect_err("gone");
+    assert!(started.elapsed() < SLACK);
+    assert!(matches!(error, GuestError::VmGone { .. }), "{error}");
+    assert!(error.to_string().contains("it was destroyed\n  console:"), "{error}");
+    dying.join().expect("joined");
+}
+
+#[test]
+fn waiting_outlasts_a_slow_boot() {
+    let server = Server::start(Kind::OpenSsh);
+    let address = server.address;
+    let (_, reach) = server.ssh();
+    let mut target = server.target();
+    let relay = TcpListener::bind("127.0.0.1:0").expect("a port");
+    target.address = relay.local_addr().expect("an address");
+    drop(relay);
+    let listen_at = target.address;
+    let ssh = Ssh::new(target, std::sync::Arc::<Loopback>::clone(&reach));
+    let booting = after(Duration::from_secs(1), move || {
+        let relay = TcpListener::bind(listen_at).expect("the port");
+        let (near, _) = relay.accept().expect("a connection");
+        let far = std::net::TcpStream::connect(address).expect("the server");
+        let (up, down) = (near.try_clone().expect("a clone"), far.try_clone().expect("a clone"));
+        let upwards = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut &up, &mut &far);
+            let _ = far.shutdown(Shutdown::Both);
+        });
+        let _ = std::io::copy(&mut &down, &mut &near);
+        upwards.join().expect("joined");
+    });
+    ssh.wait(Duration::from_secs(60)).expect("ready at last");
+    assert!(reach.connections() > 1);
+    ssh.forget_sessions();
+    booting.join().expect("joined");
+}
+
+#[test]
+fn sessions_can_be_forgotten() {
+    let server = Server::start(Kind::OpenSsh);
+    let (ssh, reach) = server.ssh();
+    ssh.run(&cmd!("true")).expect("ran");
+    ssh.forget_sessions();
+    ssh.run(&cmd!("true")).expect("ran");
+    assert_eq!(reach.connections(), 2);
+}
