@@ -1,5 +1,6 @@
 //! Tasks of this repository: `cargo xtask --help`.
 
+mod bench;
 mod checks;
 mod command;
 mod demo;
@@ -33,6 +34,8 @@ enum Task {
     Demo,
     /// Check the formatting, the lints, the documentation and the packages, and run every test
     Test(test::Args),
+    /// Measure what lago costs, each figure beside a reference from the same run
+    Bench(bench::Args),
     /// Build the documentation, with warnings denied
     Doc,
 }
@@ -53,6 +56,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Images(args) => images::run(&args),
         Task::Demo => demo::run(),
         Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Doc => doc::run(),
     }
 }

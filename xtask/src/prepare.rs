@@ -1,4 +1,4 @@
-//! What `demo` and `test` need before they start.
+//! What `demo`, `test` and `bench` need before they start.
 
 use std::process::Command;
 
@@ -24,7 +24,7 @@ pub(crate) fn images() -> Result<()> {
     images::build(Image::value_variants()).context("building the guest images")
 }
 
-/// Lets the tests that this command runs find the guest images, and what is installed in them.
+/// Lets what this command runs find the guest images, and what is installed in them.
 pub(crate) fn with_images(command: &mut Command) -> Result<&mut Command> {
     Ok(command
         .env(REPOSITORIES_VARIABLE, images::repository()?)

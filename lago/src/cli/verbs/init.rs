@@ -49,7 +49,7 @@ impl Arguments {
         config.libvirt_uri = self.host.or(config.libvirt_uri);
         let place = Place::of(context)?;
         let options = InitOptions::new(place.path()?, init_file).with_settings(&config)?;
-        let prefix = Prefix::init(&options)?;
+        let prefix = Prefix::init(&options).inspect_err(|_| place.give_up())?;
         place.made(self.set_current)?;
         tracing::info!(
             "made the prefix {}; `lago start` brings it up",
@@ -88,6 +88,13 @@ impl Place {
         match self {
             Self::Alone(path) => Ok(path.clone()),
             Self::Workdir(workdir, name) => Ok(workdir.prefix_path(name)?),
+        }
+    }
+
+    /// Leaves no new workdir behind that holds nothing.
+    fn give_up(&self) {
+        if let Self::Workdir(workdir, _) = self {
+            workdir.remove_if_empty();
         }
     }
 
