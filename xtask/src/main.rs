@@ -1,5 +1,6 @@
 //! Tasks of this repository: `cargo xtask --help`.
 
+mod bench;
 mod checks;
 mod command;
 mod demo;
@@ -10,6 +11,8 @@ mod setup;
 mod steps;
 mod test;
 mod workspace;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -31,16 +34,29 @@ enum Task {
     Demo,
     /// Check the formatting, the lints, the documentation and the packages, and run every test
     Test(test::Args),
+    /// Measure what lago costs, each figure beside a reference from the same run
+    Bench(bench::Args),
     /// Build the documentation, with warnings denied
     Doc,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    match task {
         Task::Setup(args) => setup::run(&args),
         Task::Images(args) => images::run(&args),
         Task::Demo => demo::run(),
         Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Doc => doc::run(),
     }
 }

@@ -1,4 +1,4 @@
-//! What `demo` and `test` need before they start.
+//! What `demo`, `test` and `bench` need before they start.
 
 use std::process::Command;
 
@@ -11,6 +11,9 @@ use crate::setup;
 /// lago's setting for where templates are listed.
 const REPOSITORIES_VARIABLE: &str = "LAGO_TEMPLATE_REPO_PATH";
 
+/// What tells the demo suite where the packages of its web server are.
+const DEMO_PACKAGES_VARIABLE: &str = "LAGO_DEMO_PACKAGES";
+
 /// Installs the packages that are missing.
 pub(crate) fn packages() -> Result<()> {
     setup::run(&setup::Args::default()).context("setting up this machine")
@@ -21,7 +24,9 @@ pub(crate) fn images() -> Result<()> {
     images::build(Image::value_variants()).context("building the guest images")
 }
 
-/// Lets the tests that this command runs find the guest images.
+/// Lets what this command runs find the guest images, and what is installed in them.
 pub(crate) fn with_images(command: &mut Command) -> Result<&mut Command> {
-    Ok(command.env(REPOSITORIES_VARIABLE, images::repository()?))
+    Ok(command
+        .env(REPOSITORIES_VARIABLE, images::repository()?)
+        .env(DEMO_PACKAGES_VARIABLE, images::webserver()?))
 }

@@ -91,7 +91,7 @@ enum Verb {
     /// Print an ssh configuration with which `ssh VM` works.
     SshConfig(verbs::ssh_config::Arguments),
     /// Say what this machine lacks to run VMs, with the command that mends it.
-    Doctor(verbs::doctor::Arguments),
+    Doctor,
     /// Connect standard input and output to a TCP port of a VM; what `ssh-config` uses as its proxy.
     #[command(hide = true)]
     Connect(verbs::ssh_config::ConnectArguments),
@@ -139,7 +139,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::CopyToVm(verb) => verb.run(&context)?,
         Verb::CopyFromVm(verb) => verb.run(&context)?,
         Verb::SshConfig(verb) => verb.run(&context)?,
-        Verb::Doctor(verb) => return verb.run(&context),
+        Verb::Doctor => return verbs::doctor::run(&context),
         Verb::Connect(verb) => verb.run(&context)?,
     }
     Ok(ExitCode::SUCCESS)

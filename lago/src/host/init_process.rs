@@ -22,6 +22,9 @@ pub(super) const MARKER: &str = "lago-private-host";
 /// The name of the script in the host's directory.
 pub(super) const SCRIPT: &str = "init.sh";
 
+/// The number of a first process in its own PID namespace.
+const NUMBER_ONE: i32 = 1;
+
 /// A running first process. The process descriptor keeps meaning this one even when its number is used again.
 #[derive(Debug)]
 pub(super) struct InitProcess {
@@ -48,9 +51,14 @@ impl InitProcess {
         })
     }
 
-    /// All private hosts of this user.
+    /// The host in which this process runs.
+    pub(super) fn around_this_process() -> Option<Self> {
+        Self::examine(NUMBER_ONE)
+    }
+
+    /// All private hosts of this user, but not the one in which this process may run.
     pub(super) fn all() -> Vec<Self> {
-        processes().filter_map(Self::examine).collect()
+        processes().filter(|pid| *pid != NUMBER_ONE).filter_map(Self::examine).collect()
     }
 
     /// Where the host's file system is seen from outside, up to `path` in it.

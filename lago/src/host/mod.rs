@@ -24,6 +24,7 @@ mod acceleration;
 mod capabilities_cache;
 mod census;
 mod connect;
+mod device;
 mod doctor;
 mod error;
 mod init_process;

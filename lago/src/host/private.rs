@@ -100,7 +100,7 @@ impl PrivateHost {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.current().is_some()
+        self.is_around_this_process() || self.current().is_some()
     }
 
     pub(super) fn libvirt_uri(&self) -> Result<String, HostError> {
@@ -132,11 +132,9 @@ impl PrivateHost {
         made.map_err(|source| HostError::Connect { address, source })
     }
 
-    /// Whether the calling process runs inside this host.
+    /// Whether the calling process runs inside this host: then the host's first process is its number one, too.
     fn is_around_this_process(&self) -> bool {
-        // The variable alone proves nothing, as it may have been handed on to a process outside.
-        std::env::var_os(HOST_VARIABLE).is_some_and(|dir| Path::new(&dir) == self.dir)
-            && InitProcess::examine(1).is_some_and(|init| init.dir == self.dir)
+        InitProcess::around_this_process().is_some_and(|init| init.dir == self.dir)
     }
 
     /// The host as it runs, for a process outside.
@@ -291,12 +289,12 @@ impl PrivateHost {
         let uri = uri_of_socket(&socket);
         loop {
             let question = Question::ask(&uri);
-            let answer = || question.answer(POLL_INTERVAL);
+            let answer = || question.answer(Duration::ZERO);
             match self.wait_until(init, deadline, "libvirt's answer", answer)? {
                 Ok(()) => break,
                 // The socket is there before libvirtd listens on it, so a refusal need not be final.
-                Err(_) if !deadline.passed() => thread::sleep(POLL_INTERVAL),
-                Err(reason) => return Err(self.start_error(&reason)),
+                Err(reason) if deadline.passed() => return Err(self.start_error(&reason)),
+                Err(_) => self.pause(init)?,
             }
         }
         let ready = init.root(READY);
@@ -315,14 +313,20 @@ impl PrivateHost {
             if let Some(value) = condition() {
                 return Ok(value);
             }
-            if init.wait_for_end(POLL_INTERVAL) {
-                return Err(self.start_error("its first process ended"));
-            }
+            self.pause(init)?;
             if deadline.passed() {
                 let limit = START_LIMIT.as_secs();
                 return Err(self.start_error(&format!("waited {limit} s for {what}")));
             }
         }
+    }
+
+    /// Lets some time pass, but not when the host has ended: then waiting is of no use.
+    fn pause(&self, init: &InitProcess) -> Result<(), HostError> {
+        if init.wait_for_end(POLL_INTERVAL) {
+            return Err(self.start_error("its first process ended"));
+        }
+        Ok(())
     }
 
     /// The error of a start: what happened, the end of the host's log, and what is missing on this machine.

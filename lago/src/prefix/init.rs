@@ -9,11 +9,12 @@ use uuid::Uuid;
 use super::disks::Backing;
 use super::{HostKind, Prefix, PrefixError, Record, disks, identity, remove_directory};
 use crate::Result;
+use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::AccelerationChoice;
 use crate::paths::{Paths, default_store};
 use crate::spec::{InitFile, Plan, PlanInput, VmProvider, plan};
-use crate::templates::{TemplateRepository, TemplateStore, find_template};
+use crate::templates::{TemplateRepository, TemplateStore, find_template, read_repositories};
 use crate::utils::{PRIVATE_MODE, create_dir, with_rollback, write_file};
 
 /// What a prefix is made from.
@@ -45,6 +46,18 @@ impl InitOptions {
             host: HostKind::Private,
             acceleration: AccelerationChoice::Auto,
         }
+    }
+
+    /// As the settings say, as far as they say anything.
+    pub fn with_settings(self, config: &Config) -> Result<Self> {
+        Ok(Self {
+            repositories: [self.repositories, read_repositories(&config.template_repo_path)?]
+                .concat(),
+            store: config.store.clone().or(self.store),
+            host: config.libvirt_uri.as_deref().map_or(self.host, HostKind::from_setting),
+            acceleration: config.accel,
+            ..self
+        })
     }
 
     /// Adds a template repository.

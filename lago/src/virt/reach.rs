@@ -10,6 +10,7 @@ use virt::error::ErrorNumber;
 
 use super::connection::Connection;
 use crate::guest::{Reach, console};
+use crate::host::HostError;
 
 /// A VM as its ssh client sees it.
 #[derive(Debug)]
@@ -21,7 +22,11 @@ pub(crate) struct VmReach {
 
 impl Reach for VmReach {
     fn connect(&self, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-        self.connection.host().connect(address, limit).map_err(io::Error::other)
+        self.connection.host().connect(address, limit).map_err(|error| match error {
+            // Its kind says whether nobody listens or nobody answers.
+            HostError::Connect { source, .. } => source,
+            other => io::Error::other(other),
+        })
     }
 
     /// Only libvirt's word counts: while it cannot be asked, the VM is taken to be there, unless its host is gone.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 /// How an image is made.
 pub(super) struct Recipe {
     pub(super) name: String,
-    /// The first twelve digits of the hash over all files of the recipe. Packages are the newest of the suite on the day
-    /// of the build: they do not enter the hash.
+    /// The first twelve digits of the hash over all files of the recipe. Packages are the newest of the suite on the
+    /// day of the build: they do not enter the hash.
     pub(super) hash: String,
     pub(super) dir: PathBuf,
     /// The Debian release that the packages come from.
@@ -51,7 +51,7 @@ fn hash_of(dirs: &[&Path]) -> Result<String> {
     Ok(format!("{:x}", hash.finalize())[..12].to_owned())
 }
 
-/// Adds every file below `dir`: its path from `root`, whether it is executable, and its bytes or the target of the link.
+/// Adds every file below `dir`: its path from `root`, whether it is executable, and its bytes or the link's target.
 fn add_dir(hash: &mut Sha256, root: &Path, dir: &Path) -> Result<()> {
     let mut paths =
         fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;

@@ -6,20 +6,17 @@ use crate::cli::context::Context;
 use crate::cli::output::OutFormat;
 use crate::host::{self, Check, Status};
 
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {}
-
-impl Arguments {
-    pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let checks = host::doctor();
-        if context.out_format == OutFormat::Default {
-            checks.iter().for_each(|check| println!("{}", line(check)));
-        } else {
-            context.print(&json!(checks))?;
+pub(in crate::cli) fn run(context: &Context) -> anyhow::Result<ExitCode> {
+    let checks = host::doctor();
+    if context.out_format == OutFormat::Default {
+        for check in &checks {
+            println!("{}", line(check));
         }
-        let missing = checks.iter().any(|check| check.status == Status::Missing);
-        Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    } else {
+        context.print(&json!(checks))?;
     }
+    let missing = checks.iter().any(|check| check.status == Status::Missing);
+    Ok(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn line(check: &Check) -> String {

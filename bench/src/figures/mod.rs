@@ -1,0 +1,59 @@
+//! The figures by their names.
+
+mod attach;
+mod exec;
+mod init;
+mod rss;
+mod ssh_client;
+mod start;
+
+use anyhow::Result;
+
+use crate::figure::Figure;
+use crate::lab::Lab;
+
+/// How a figure is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measurement {
+    /// The figure's name.
+    pub(crate) name: &'static str,
+    /// Measures it; the number says how often VMs are started for it.
+    pub(crate) measure: fn(&Lab, u32) -> Result<Figure>,
+}
+
+/// All figures, in the order in which they are measured.
+pub(crate) const ALL: [Measurement; 7] = [
+    Measurement { name: "init", measure: init::init },
+    Measurement { name: "start", measure: start::start_mini },
+    Measurement { name: "start_debian", measure: start::start_debian },
+    Measurement { name: "start_four", measure: start::start_four },
+    Measurement { name: "exec", measure: exec::exec },
+    Measurement { name: "attach", measure: attach::attach },
+    Measurement { name: "rss", measure: rss::rss },
+];
+
+/// The measurement of this name; the error lists those that there are.
+pub(crate) fn by_name(name: &str) -> Result<Measurement, String> {
+    ALL.into_iter().find(|measurement| measurement.name == name).ok_or_else(|| {
+        let names: Vec<_> = ALL.iter().map(|measurement| measurement.name).collect();
+        format!("there is no such figure; there are {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, by_name};
+
+    #[test]
+    fn every_figure_is_found_by_its_name() {
+        for measurement in ALL {
+            assert_eq!(by_name(measurement.name).unwrap().name, measurement.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_those_that_there_are() {
+        let error = by_name("strat").unwrap_err();
+        assert!(error.contains("init, start, start_debian"), "{error}");
+    }
+}
