@@ -17,27 +17,38 @@ impl Traces {
         Self { prefix: prefix.to_owned(), links: network_links(), files: files() }
     }
 
-    /// Fails when anything of the prefix is left: a process, a namespace, a network interface, a file.
+    /// What there is of the prefix: processes, mounts, network interfaces, files.
     ///
-    /// A namespace lives as long as a process is in it or a mount holds it; the former are looked for, and nothing
-    /// mounts them.
+    /// A namespace lives as long as a process is in it or a mount holds it, so these are looked for.
+    pub fn left(&self) -> Vec<String> {
+        let mut left = processes_of(&self.prefix);
+        if self.prefix.exists() {
+            left.push(self.prefix.display().to_string());
+        }
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("the mounts can be read");
+        let path = self.prefix.to_string_lossy();
+        left.extend(mounts.lines().filter(|mount| mount.contains(&*path)).map(str::to_owned));
+        left.extend(network_links().difference(&self.links).cloned());
+        left.extend(files().difference(&self.files).map(|path| path.display().to_string()));
+        left
+    }
+
+    /// Fails when anything of the prefix is left.
     #[track_caller]
     pub fn assert_none_left(&self) {
-        let left = processes_of(&self.prefix);
-        assert!(left.is_empty(), "processes are left: {left:#?}");
-        assert!(!self.prefix.exists(), "{} is left", self.prefix.display());
-        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("the mounts can be read");
-        assert!(!mounts.contains(&*self.prefix.to_string_lossy()), "a mount is left: {mounts}");
-        let links: Vec<_> = network_links().difference(&self.links).cloned().collect();
-        assert!(links.is_empty(), "network interfaces are left: {links:?}");
-        let files: Vec<_> = files().difference(&self.files).cloned().collect();
-        assert!(files.is_empty(), "files are left: {files:?}");
+        let left = self.left();
+        assert!(left.is_empty(), "left behind: {left:#?}");
     }
 }
 
-/// The processes whose arguments, environment or working directory name a path. This one does not count.
+/// The processes whose arguments, environment, working directory or mounts name a path. This one does not count.
+///
+/// What a private host mounts from its directory tells those in it that name it nowhere else. Mounts are told from the
+/// root of their file system on, so the end of the path has to do.
 fn processes_of(path: &Path) -> Vec<String> {
-    let needle = path.as_os_str().as_bytes();
+    let components: Vec<_> = path.components().collect();
+    let end: PathBuf = components[components.len().saturating_sub(3)..].iter().collect();
+    let needle = end.as_os_str().as_bytes();
     let names_it = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
     let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();
     let mut found = Vec::new();
@@ -49,7 +60,9 @@ fn processes_of(path: &Path) -> Vec<String> {
         let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
         let environment = fs::read(process.join("environ")).unwrap_or_default();
         let directory = fs::read_link(process.join("cwd")).unwrap_or_default();
-        if names_it(&arguments) || names_it(&environment) || directory.starts_with(path) {
+        let mounts = fs::read(process.join("mountinfo")).unwrap_or_default();
+        let texts = [&arguments, &environment, directory.as_os_str().as_bytes(), &mounts];
+        if texts.into_iter().any(names_it) {
             let shown = String::from_utf8_lossy(&arguments).replace('\0', " ");
             found.push(format!("{}: {shown}", process.display()));
         }

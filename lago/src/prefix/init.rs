@@ -1,7 +1,8 @@
 //! Making a prefix.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -112,13 +113,28 @@ fn claim(paths: &Paths) -> Result<DirLock> {
     if paths.is_prefix() {
         return Err(PrefixError::Exists { path: path.to_owned() }.into());
     }
-    write_file(&paths.unfinished(), b"", PRIVATE_MODE)?;
+    mark_unfinished(paths).map_err(|source| PrefixError::Io {
+        action: "write",
+        path: paths.unfinished(),
+        source,
+    })?;
     clear(paths).map_err(|source| PrefixError::Io {
         action: "clear",
         path: path.into(),
         source,
     })?;
     Ok(lock)
+}
+
+/// In one step: what a kill in the middle of several left would not be known as the beginning of a prefix.
+fn mark_unfinished(paths: &Paths) -> io::Result<()> {
+    let marker = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(PRIVATE_MODE)
+        .open(paths.unfinished());
+    marker.map(drop)
 }
 
 /// Whether the directory is ours: not there, empty but for a lock, a prefix, or the beginning of one.

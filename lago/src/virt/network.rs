@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::network_xml::{Lease, NetworkDescription, NetworkKind};
 use crate::spec::{NetKind, Plan, PlannedNet};
 
-/// A network of an environment: NAT with leases and names that libvirt serves, or a bridge of the host.
+/// A network of an environment: NAT with leases and names that libvirt serves, or a bridge alone.
 #[derive(Debug, Clone)]
 pub struct Network {
     plan: Arc<PlannedNet>,
