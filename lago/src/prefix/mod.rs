@@ -18,6 +18,7 @@ pub use init::InitOptions;
 pub use record::{HostKind, Record};
 
 use crate::Result;
+pub use crate::constants::START_LIMIT;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::Host;
 use crate::paths::Paths;
@@ -27,10 +28,6 @@ use crate::virt::{Network, VirtEnv, Vm, VmState};
 /// How long a prefix waits for another process that is changing it: the longest change is a start, without the wait
 /// for its guests.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long the guests may take from power-on until they answer ssh. A stock image under emulation needs half a
-/// minute alone and several when its host is busy.
-pub const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// One environment: its VMs, networks and disks, in one directory.
 ///
