@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use lago_system_tests::{Environment, Place, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Three keep-alive questions, five seconds apart, and as long again until the connection is closed.
-const NOTICED: Duration = Duration::from_secs(40);
+/// The limit of a question to libvirt, and as much again for a busy machine.
+const NOTICED: Duration = Duration::from_secs(60);
 
 /// Lets the process go on when the test is over, also when it fails.
 struct Stopped(Pid);
@@ -39,10 +39,10 @@ fn calls_to_a_libvirtd_that_hangs_end_with_an_error() {
     let begin = Instant::now();
     let error = vm.state().expect_err("nobody answers").to_string();
     assert!(begin.elapsed() < NOTICED, "{:?} until {error}", begin.elapsed());
-    assert!(error.contains(vm.name()), "{error}");
+    assert!(error.contains("libvirt gave no answer"), "{error}");
 
     drop(stopped);
-    wait_until("a new connection is opened", || vm.alive().unwrap_or(false));
+    wait_until("libvirt answers again", || vm.alive().unwrap_or(false));
 }
 
 /// The libvirtd that the first process of the private host in `dir` has started.

@@ -18,7 +18,7 @@ use super::census::Census;
 use super::doctor::{Status, doctor};
 use super::error::HostError;
 use super::init_process::{InitProcess, MARKER, SCRIPT};
-use super::libvirt::Opening;
+use super::libvirt::Question;
 use super::time::Deadline;
 use super::{capabilities_cache, log, namespaces, search_path};
 
@@ -288,10 +288,10 @@ impl PrivateHost {
         self.wait_until(init, deadline, "libvirtd's socket", || socket.exists().then_some(()))?;
         let uri = uri_of_socket(&socket);
         loop {
-            let opening = Opening::start(&uri);
-            let answer = || opening.answer(Duration::ZERO);
+            let question = Question::ask(&uri);
+            let answer = || question.answer(Duration::ZERO);
             match self.wait_until(init, deadline, "libvirt's answer", answer)? {
-                Ok(_) => break,
+                Ok(()) => break,
                 // The socket is there before libvirtd listens on it, so a refusal need not be final.
                 Err(reason) if deadline.passed() => return Err(self.start_error(&reason)),
                 Err(_) => self.pause(init)?,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use virt::error::ErrorNumber;
 
-use super::connection::Connection;
+use super::connection::{Connection, QUESTION_LIMIT};
 use crate::guest::{Reach, console};
 use crate::host::HostError;
 
@@ -34,14 +34,16 @@ impl Reach for VmReach {
         if !self.connection.host().is_running() {
             return Some("the private host that it ran on was stopped".to_owned());
         }
-        match self.connection.get().ok()?.lookup_domain_by_name(&self.libvirt_name) {
-            Ok(domain) => {
-                (!domain.is_active().ok()?).then(|| "libvirt says that it is shut off".to_owned())
-            }
+        let name = self.libvirt_name.clone();
+        let active = self.connection.call(QUESTION_LIMIT, move |connect| {
+            connect.lookup_domain_by_name(&name).and_then(|domain| domain.is_active())
+        });
+        match active.ok()? {
+            Ok(false) => Some("libvirt says that it is shut off".to_owned()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Some(
                 "its QEMU process has ended: it was stopped, powered off or has crashed".to_owned(),
             ),
-            Err(_) => None,
+            Ok(true) | Err(_) => None,
         }
     }
 
