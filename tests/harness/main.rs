@@ -1,0 +1,30 @@
+//! A suite of lago-test with real VMs, from outside: this program runs itself as the suite `fixture`.
+
+mod run;
+mod suite;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// Set for the process that is to be the fixture suite: which one.
+const FIXTURE: &str = "LAGO_FIXTURE";
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(FIXTURE) {
+        return suite::fixture(&name).main();
+    }
+    let trial = |name: &str, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let trials = vec![
+        trial("a_suite_passes_and_its_environment_goes", run::a_suite_passes),
+        trial("an_environment_that_was_kept_is_replaced", run::a_kept_environment),
+        trial("a_killed_run_is_cleaned_up_by_the_next", run::a_killed_run),
+        trial("a_vm_that_the_init_file_lacks_is_refused", run::an_unknown_vm),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}

@@ -1,0 +1,101 @@
+use std::env;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use lago_system_tests::{Place, Ran, Traces, run, store, wait_until};
+use lago_test::events::{self, What};
+
+use crate::FIXTURE;
+use crate::suite::WORKDIR;
+
+fn fixture(place: &Place, name: &str) -> Command {
+    let mut command = Command::new(env::current_exe().expect("the program's path is known"));
+    command
+        .env(FIXTURE, name)
+        .env(WORKDIR, place.path())
+        .env("LAGO_STORE", store())
+        .env_remove("NEXTEST")
+        .env_remove("LAGO_KEEP")
+        .stdin(Stdio::null());
+    command
+}
+
+/// How the scenarios of the last run ended.
+fn outcomes(place: &Place) -> Vec<String> {
+    let events = events::read(&place.join("default/events.jsonl")).expect("there are events");
+    let ended = events.into_iter().filter_map(|event| match event.what {
+        What::ScenarioFinished { scenario, outcome, .. } => {
+            Some(format!("{scenario} {}", outcome.word()))
+        }
+        _ => None,
+    });
+    ended.collect()
+}
+
+#[track_caller]
+fn assert_passed(place: &Place, ran: &Ran) {
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(outcomes(place), ["writes passed", "reads passed", "is_alone passed"]);
+}
+
+/// Nothing runs; what is left of the prefix are its logs and reports.
+#[track_caller]
+fn assert_down(place: &Place, traces: &Traces) {
+    let left = traces.left();
+    assert_eq!(left, [place.join("default").display().to_string()]);
+    assert!(!place.join("default/images").exists());
+    assert!(place.join("default/fixture.junit.xml").is_file());
+}
+
+pub(crate) fn a_suite_passes() {
+    let place = Place::new("harness-passes");
+    let traces = Traces::before(&place.join("default"));
+    let ran = run(&mut fixture(&place, "passing"));
+    assert_passed(&place, &ran);
+    assert!(ran.stdout.contains("test result: ok. 3 passed"), "{}", ran.stdout);
+    assert_down(&place, &traces);
+}
+
+pub(crate) fn a_kept_environment() {
+    let place = Place::new("harness-kept");
+    let traces = Traces::before(&place.join("default"));
+    let ran = run(fixture(&place, "passing").env("LAGO_KEEP", "always"));
+    assert_passed(&place, &ran);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("lago --prefix") && said.contains("shell vm0"), "{said}");
+    let prefix = lago::Prefix::open(place.join("default")).expect("it was kept");
+    let vm = prefix.vm("vm0").expect("it is in the init file");
+    let note = vm.run(lago::cmd!("cat", "/root/note")).expect("it runs");
+    assert_eq!(note.stdout(), "note");
+
+    let again = run(&mut fixture(&place, "passing"));
+    assert_passed(&place, &again);
+    assert_down(&place, &traces);
+}
+
+pub(crate) fn a_killed_run() {
+    let place = Place::new("harness-killed");
+    let traces = Traces::before(&place.join("default"));
+    let mut slow = fixture(&place, "slow");
+    let mut coordinator =
+        slow.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
+    let log = place.join("default/scenarios/first.waits.log");
+    wait_until("the second scenario", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains("waiting in"))
+    });
+    coordinator.kill().expect("it is a child");
+    coordinator.wait().expect("it is a child");
+    assert!(traces.left().iter().any(|trace| trace.contains("qemu-system")));
+
+    let ran = run(&mut fixture(&place, "passing"));
+    assert_passed(&place, &ran);
+    assert_down(&place, &traces);
+}
+
+pub(crate) fn an_unknown_vm() {
+    let place = Place::new("harness-unknown-vm");
+    let message = run(&mut fixture(&place, "unknown_vm")).failed(2);
+    let expected = "`first::needs_router` needs the VM `router`; the init file has vm0";
+    assert!(message.contains(expected), "{message}");
+    assert!(!place.join("default").exists());
+}
