@@ -8,7 +8,7 @@ use std::process::Command;
 use lago::config::Config;
 use lago::spec::InitFile;
 use lago::templates::TemplateRepository;
-use lago::{HostKind, InitOptions, Prefix};
+use lago::{InitOptions, Prefix};
 
 use crate::result::Failure;
 
@@ -127,17 +127,11 @@ fn options(
     init_file: InitFile,
     directory: &Path,
 ) -> Result<InitOptions, Failure> {
-    let config = Config::load()?;
-    let host = config.libvirt_uri.as_deref().map_or(HostKind::Private, HostKind::from_setting);
-    let mut options = InitOptions::new(directory, init_file)
-        .acceleration(config.accel)
-        .host(host)
-        .store(config.store()?);
-    let from_suite = spec.repositories.iter().map(|path| from_package(path));
-    for manifest in from_suite.chain(config.template_repo_path) {
-        options = options.repository(TemplateRepository::from_file(&manifest)?);
+    let mut options = InitOptions::new(directory, init_file);
+    for manifest in &spec.repositories {
+        options = options.repository(TemplateRepository::from_file(&from_package(manifest))?);
     }
-    Ok(options)
+    Ok(options.with_settings(&Config::load()?)?)
 }
 
 /// A path as a shell takes it.

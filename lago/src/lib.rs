@@ -1,5 +1,5 @@
-//! Several virtual machines, their networks and their disks on one host, from one init file, in one directory:
-//! the prefix.
+#![doc = include_str!("../README.md")]
+//! The fields of the init file are described in [`spec`], the settings in [`config`].
 
 mod error;
 

@@ -190,6 +190,12 @@ impl Workdir {
         }
     }
 
+    /// Removes the directory if there is nothing in it.
+    pub fn remove_if_empty(&self) {
+        // The system removes no directory that holds something, which is what is asked for.
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// The name of the current prefix.
     pub fn current(&self) -> Result<String, WorkdirError> {
         match self.current_name()? {

@@ -3,9 +3,18 @@
 use std::io::IsTerminal as _;
 
 use tracing_indicatif::IndicatifLayer;
+use tracing_indicatif::style::ProgressStyle;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+
+/// One line a span: what is being done, to what, for how long.
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template(
+        "{span_child_prefix}{spinner:.cyan} {span_name:.bold} {span_fields} {elapsed}",
+    )
+    .expect("the template is well formed")
+}
 
 /// Sends events to stderr at `level` (`LAGO_LOG` overrides it with a filter of tracing's), and shows the open spans
 /// as bars when stderr is a terminal.
@@ -15,7 +24,7 @@ pub(super) fn install(level: &str) {
             .unwrap_or_else(|_| EnvFilter::new(format!("lago={level},lago_test={level}")))
     };
     if std::io::stderr().is_terminal() {
-        let bars = IndicatifLayer::new();
+        let bars = IndicatifLayer::new().with_progress_style(style());
         let lines = fmt::layer()
             .with_writer(bars.get_stderr_writer())
             .without_time()

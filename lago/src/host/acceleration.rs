@@ -5,9 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::kvm;
+use super::device::Access;
+use super::{kvm, search_path};
 
 /// How the processors of a domain run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,13 +69,26 @@ impl AccelerationChoice {
     }
 }
 
-/// Whether hardware virtualization works here.
+/// Whether hardware virtualization works here, on a private host of this user.
 ///
 /// The device alone says little: in a container or a cloud VM `/dev/kvm` may exist, open and answer, on a processor that
 /// cannot do what it promises. A guest's kernel then hangs for ever. So the processor has to have the feature, too.
 pub fn probe() -> Probe {
-    let processor = processor_virtualizes(Path::new("/"));
-    judge(processor, kvm::api_version().map_err(|error| error.to_string()))
+    judge(processor_virtualizes(Path::new("/")), ask_kvm())
+}
+
+/// The version of KVM's interface, if QEMU will be able to use it; else the reason why not.
+fn ask_kvm() -> Result<i32, String> {
+    let access = Access::of(Path::new(kvm::DEVICE)).map_err(|error| error.to_string())?;
+    let uid = geteuid().as_raw();
+    if !search_path::is_privileged() && !access.survives_setgroups(uid) {
+        return Err(format!(
+            "this user may open it only as a member of its group, and libvirt drops the groups when it starts QEMU; \
+             mend it with `sudo setfacl --modify user:{uid}:rw {}`",
+            kvm::DEVICE
+        ));
+    }
+    kvm::api_version().map_err(|error| error.to_string())
 }
 
 /// Whether the processor says that it can virtualize.

@@ -24,6 +24,7 @@ mod acceleration;
 mod capabilities_cache;
 mod census;
 mod connect;
+mod device;
 mod doctor;
 mod error;
 mod init_process;
@@ -45,13 +46,14 @@ use std::time::Duration;
 pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAcceleration, probe};
 pub use doctor::{Check, Status, doctor};
 pub use error::HostError;
-use libvirt::Question;
+use libvirt::Opening;
 pub use private::HOST_VARIABLE;
 use private::PrivateHost;
 pub use strays::{Stray, StrayReason, strays};
+use virt::connect::Connect;
 
 /// The longest that libvirt at a URI may take to answer. A remote one is behind ssh, and may start on demand.
-const URI_ANSWER_LIMIT: Duration = Duration::from_secs(30);
+const LIBVIRT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where domains run.
 #[derive(Debug, Clone)]
@@ -86,15 +88,13 @@ impl Host {
     pub fn start(&self) -> Result<(), HostError> {
         match &self.0 {
             Kind::Private(host) => host.start(),
-            Kind::Uri(uri) => match Question::ask(uri).answer(URI_ANSWER_LIMIT) {
-                Some(Ok(())) => Ok(()),
-                Some(Err(reason)) => Err(HostError::Libvirt { uri: uri.clone(), reason }),
-                None => Err(HostError::Libvirt {
-                    uri: uri.clone(),
-                    reason: format!("no connection within {} s", URI_ANSWER_LIMIT.as_secs()),
-                }),
-            },
+            Kind::Uri(uri) => open_libvirt(uri.clone()).map(drop),
         }
+    }
+
+    /// A new connection to the host's libvirt. All calls on it end with an error when the daemon behind it hangs.
+    pub(crate) fn open_libvirt(&self) -> Result<Connect, HostError> {
+        open_libvirt(self.libvirt_uri()?)
     }
 
     /// Takes a private host down, and returns when nothing of it runs any more: no domain, no network, no process that
@@ -145,4 +145,13 @@ impl Host {
             Kind::Uri(_) => TcpStream::connect_timeout(&address, limit).map_err(failed),
         }
     }
+}
+
+fn open_libvirt(uri: String) -> Result<Connect, HostError> {
+    let reason = match Opening::start(&uri).answer(LIBVIRT_LIMIT) {
+        Some(Ok(connect)) => return Ok(connect),
+        Some(Err(reason)) => reason,
+        None => format!("no connection within {} s", LIBVIRT_LIMIT.as_secs()),
+    };
+    Err(HostError::Libvirt { uri, reason })
 }

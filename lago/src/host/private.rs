@@ -18,7 +18,7 @@ use super::census::Census;
 use super::doctor::{Status, doctor};
 use super::error::HostError;
 use super::init_process::{InitProcess, MARKER, SCRIPT};
-use super::libvirt::Question;
+use super::libvirt::Opening;
 use super::time::Deadline;
 use super::{capabilities_cache, log, namespaces, search_path};
 
@@ -288,13 +288,13 @@ impl PrivateHost {
         self.wait_until(init, deadline, "libvirtd's socket", || socket.exists().then_some(()))?;
         let uri = uri_of_socket(&socket);
         loop {
-            let question = Question::ask(&uri);
-            let answer = || question.answer(POLL_INTERVAL);
+            let opening = Opening::start(&uri);
+            let answer = || opening.answer(Duration::ZERO);
             match self.wait_until(init, deadline, "libvirt's answer", answer)? {
-                Ok(()) => break,
+                Ok(_) => break,
                 // The socket is there before libvirtd listens on it, so a refusal need not be final.
-                Err(_) if !deadline.passed() => thread::sleep(POLL_INTERVAL),
-                Err(reason) => return Err(self.start_error(&reason)),
+                Err(reason) if deadline.passed() => return Err(self.start_error(&reason)),
+                Err(_) => self.pause(init)?,
             }
         }
         let ready = init.root(READY);
@@ -313,14 +313,20 @@ impl PrivateHost {
             if let Some(value) = condition() {
                 return Ok(value);
             }
-            if init.wait_for_end(POLL_INTERVAL) {
-                return Err(self.start_error("its first process ended"));
-            }
+            self.pause(init)?;
             if deadline.passed() {
                 let limit = START_LIMIT.as_secs();
                 return Err(self.start_error(&format!("waited {limit} s for {what}")));
             }
         }
+    }
+
+    /// Lets some time pass, but not when the host has ended: then waiting is of no use.
+    fn pause(&self, init: &InitProcess) -> Result<(), HostError> {
+        if init.wait_for_end(POLL_INTERVAL) {
+            return Err(self.start_error("its first process ended"));
+        }
+        Ok(())
     }
 
     /// The error of a start: what happened, the end of the host's log, and what is missing on this machine.

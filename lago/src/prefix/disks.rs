@@ -83,6 +83,7 @@ fn make_disk(
     vm: &str,
     disk: &Disk,
 ) -> Result<DiskImage> {
+    let _span = tracing::info_span!("disk", vm, name = disk.name).entered();
     let target = Target { vm, disk, path: paths.disk(vm, &disk.name, extension(disk.format)) };
     let path = match &disk.kind {
         DiskKind::Template { name, version, size } => {

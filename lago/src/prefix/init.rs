@@ -1,7 +1,8 @@
 //! Making a prefix.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -9,11 +10,12 @@ use uuid::Uuid;
 use super::disks::Backing;
 use super::{HostKind, Prefix, PrefixError, Record, disks, identity, remove_directory};
 use crate::Result;
+use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::AccelerationChoice;
 use crate::paths::{Paths, default_store};
 use crate::spec::{InitFile, Plan, PlanInput, VmProvider, plan};
-use crate::templates::{TemplateRepository, TemplateStore, find_template};
+use crate::templates::{TemplateRepository, TemplateStore, find_template, read_repositories};
 use crate::utils::{PRIVATE_MODE, create_dir, with_rollback, write_file};
 
 /// What a prefix is made from.
@@ -45,6 +47,18 @@ impl InitOptions {
             host: HostKind::Private,
             acceleration: AccelerationChoice::Auto,
         }
+    }
+
+    /// As the settings say, as far as they say anything.
+    pub fn with_settings(self, config: &Config) -> Result<Self> {
+        Ok(Self {
+            repositories: [self.repositories, read_repositories(&config.template_repo_path)?]
+                .concat(),
+            store: config.store.clone().or(self.store),
+            host: config.libvirt_uri.as_deref().map_or(self.host, HostKind::from_setting),
+            acceleration: config.accel,
+            ..self
+        })
     }
 
     /// Adds a template repository.
@@ -99,13 +113,28 @@ fn claim(paths: &Paths) -> Result<DirLock> {
     if paths.is_prefix() {
         return Err(PrefixError::Exists { path: path.to_owned() }.into());
     }
-    write_file(&paths.unfinished(), b"", PRIVATE_MODE)?;
+    mark_unfinished(paths).map_err(|source| PrefixError::Io {
+        action: "write",
+        path: paths.unfinished(),
+        source,
+    })?;
     clear(paths).map_err(|source| PrefixError::Io {
         action: "clear",
         path: path.into(),
         source,
     })?;
     Ok(lock)
+}
+
+/// In one step: what a kill in the middle of several left would not be known as the beginning of a prefix.
+fn mark_unfinished(paths: &Paths) -> io::Result<()> {
+    let marker = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(PRIVATE_MODE)
+        .open(paths.unfinished());
+    marker.map(drop)
 }
 
 /// Whether the directory is ours: not there, empty but for a lock, a prefix, or the beginning of one.

@@ -36,10 +36,12 @@ pub const START_LIMIT: Duration = Duration::from_secs(300);
 ///
 /// ```no_run
 /// # fn main() -> lago::Result<()> {
+/// use lago::config::Config;
 /// use lago::{InitFile, InitOptions, Prefix, cmd};
 ///
 /// let init_file = InitFile::load("LagoInitFile.yaml".as_ref())?;
-/// let prefix = Prefix::init(&InitOptions::new("my-prefix", init_file))?;
+/// let options = InitOptions::new("my-prefix", init_file).with_settings(&Config::load()?)?;
+/// let prefix = Prefix::init(&options)?;
 /// prefix.start()?;
 /// println!("{}", prefix.vm("server")?.run(cmd!("uptime"))?.stdout());
 /// prefix.destroy()?;

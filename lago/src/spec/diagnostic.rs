@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub enum SpecError {
     /// The file could not be read.
     #[error(
-        "cannot read the init file {}: {source}; name a file that exists and that you may read",
+        "cannot read the init file {}; name one that exists and that you may read: {source}",
         path.display()
     )]
     Read {

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use indexmap::IndexSet;
+
 /// Any error, of any room.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -19,14 +21,22 @@ pub struct Failures<E> {
 
 impl<E: Error + 'static> fmt::Display for Failures<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&error_chain(&self.first))?;
-        if self.others.is_empty() {
+        let first = error_chain(&self.first);
+        f.write_str(&first)?;
+        // Work on several VMs often fails for one reason, which is worth saying once.
+        let others: IndexSet<String> = self
+            .others
+            .iter()
+            .map(|other| error_chain(other.as_ref()))
+            .filter(|other| *other != first)
+            .collect();
+        if others.is_empty() {
             return Ok(());
         }
-        let noun = if self.others.len() == 1 { "failure" } else { "failures" };
-        write!(f, "\nand {} more {noun}:", self.others.len())?;
-        for other in &self.others {
-            write!(f, "\n- {}", error_chain(other.as_ref()).replace('\n', "\n  "))?;
+        let noun = if others.len() == 1 { "failure" } else { "failures" };
+        write!(f, "\nand {} more {noun}:", others.len())?;
+        for other in others {
+            write!(f, "\n- {}", other.replace('\n', "\n  "))?;
         }
         Ok(())
     }
@@ -79,6 +89,16 @@ mod tests {
              and 2 more failures:\n\
              - cannot read b: the disk is gone\n\
              - plain"
+        );
+    }
+
+    #[test]
+    fn one_reason_is_said_once() {
+        let others: Vec<BoxError> = vec![outer("a").into(), outer("b").into(), outer("b").into()];
+        let failures = Failures { first: outer("a"), others };
+        assert_eq!(
+            failures.to_string(),
+            "cannot read a: the disk is gone\nand 1 more failure:\n- cannot read b: the disk is gone"
         );
     }
 

@@ -1,15 +1,13 @@
 //! Blocking work on several VMs at once.
 //!
-//! Scoped threads of its own rather than rayon: rayon's global pool has as many threads as CPUs, where this work waits for
-//! guests, and a rayon thread that waits for a nested call takes up another item meanwhile, which deadlocks as soon as
-//! both items want the same lock.
+//! Each call has a rayon pool of its own: the global one has as many threads as CPUs, where this work waits for guests.
+//! The pool's threads take items from a queue of ours, and not as rayon's jobs: a thread that waits for a nested call
+//! takes up another job of its pool meanwhile, which deadlocks as soon as both want the same lock.
 
-use std::any::Any;
 use std::error::Error;
-use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
+use rayon::ThreadPoolBuilder;
 use tracing::{Span, dispatcher};
 
 use super::Failures;
@@ -21,7 +19,7 @@ use super::Failures;
 pub const MAX_THREADS: usize = 64;
 
 /// Calls `work` on every item, each on a thread of its own (at most [`MAX_THREADS`] at a time), and returns the results in
-/// the order of the items.
+/// the order of the items. Where the system gives no threads, they are done one after the other.
 ///
 /// The threads are in the caller's tracing span. All items are worked on even when one fails.
 ///
@@ -29,7 +27,7 @@ pub const MAX_THREADS: usize = 64;
 /// Every error, in the order of the items.
 ///
 /// # Panics
-/// With the panic of `work` for the first item that panicked, after all threads have ended.
+/// With a panic of `work`, after all threads have ended.
 ///
 /// ```
 /// let doubled = lago::utils::parallel([1, 2, 3], |n| Ok::<_, std::io::Error>(2 * n)).unwrap();
@@ -49,7 +47,7 @@ where
     in_order(run(items, &work))
 }
 
-/// The results with the positions of their items, or the panic of the first item that panicked.
+/// The results with the positions of their items.
 type Finished<T, E> = Vec<(usize, Result<T, E>)>;
 
 fn run<J: Send, T: Send, E: Send>(
@@ -71,21 +69,16 @@ fn run<J: Send, T: Send, E: Send>(
             finished
         })
     };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        let mut finished = Vec::new();
-        let mut panic: Option<Box<dyn Any + Send>> = None;
-        for worker in workers {
-            match worker.join() {
-                Ok(results) => finished.extend(results),
-                Err(payload) => panic = panic.or(Some(payload)),
-            }
+    if threads < 2 {
+        return worker();
+    }
+    match ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool.broadcast(|_| worker()).into_iter().flatten().collect(),
+        Err(error) => {
+            tracing::debug!("working on one item after the other: {error}");
+            worker()
         }
-        if let Some(payload) = panic {
-            resume_unwind(payload);
-        }
-        finished
-    })
+    }
 }
 
 fn in_order<T, E>(mut finished: Finished<T, E>) -> Result<Vec<T>, Failures<E>>

@@ -1,6 +1,6 @@
 //! One connection to libvirt for all that a prefix does.
 
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use virt::connect::Connect;
 
@@ -25,14 +25,11 @@ impl Connection {
 
     /// The open connection. libvirt's connections may be used by many threads at once.
     pub(crate) fn get(&self) -> Result<Connect, VirtError> {
-        silence_libvirt();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connect) = open.as_ref().filter(|connect| connect.is_alive().unwrap_or(false)) {
             return Ok(connect.clone());
         }
-        let uri = self.host.libvirt_uri()?;
-        let connect = Connect::open(Some(&uri))
-            .map_err(|source| VirtError::Connect { uri, message: source.message().to_owned() })?;
+        let connect = self.host.open_libvirt()?;
         *open = Some(connect.clone());
         Ok(connect)
     }
@@ -41,10 +38,4 @@ impl Connection {
     pub(crate) fn close(&self) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-/// libvirt prints every error to stderr until it is told not to.
-fn silence_libvirt() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(virt::error::clear_error_callback);
 }

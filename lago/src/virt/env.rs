@@ -71,7 +71,7 @@ impl VirtEnv {
 
     /// Brings the host and all networks up and powers these VMs on, all at once; what is up already stays as it is.
     pub fn start(&self, vms: &[&Vm]) -> Result<()> {
-        self.host().start()?;
+        tracing::info_span!("start host").in_scope(|| self.host().start())?;
         parallel(self.networks.values(), Network::start)?;
         parallel(vms, |vm| vm.start())?;
         Ok(())

@@ -25,14 +25,6 @@ pub enum VirtError {
     /// The host of the domains is not there.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// Nothing answers at libvirt's address.
-    #[error("cannot connect to libvirt at {uri}: {message}; `lago doctor` says what is missing")]
-    Connect {
-        /// The address.
-        uri: String,
-        /// What libvirt said.
-        message: String,
-    },
     /// An operation on a domain failed.
     #[error("cannot {action} VM {vm}: {message}{hint}")]
     Vm {

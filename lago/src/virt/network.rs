@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use virt::error::ErrorNumber;
 
 use super::VirtError;
@@ -10,7 +11,7 @@ use super::connection::Connection;
 use super::network_xml::{Lease, NetworkDescription, NetworkKind};
 use crate::spec::{NetKind, Plan, PlannedNet};
 
-/// A network of an environment: NAT with leases and names that libvirt serves, or a bridge of the host.
+/// A network of an environment: NAT with leases and names that libvirt serves, or a bridge alone.
 #[derive(Debug, Clone)]
 pub struct Network {
     plan: Arc<PlannedNet>,
@@ -104,10 +105,16 @@ fn kind(planned: &PlannedNet, plan: &Plan) -> NetworkKind {
             subnet: planned.subnet,
             range: planned.dhcp.map(|range| (range.start, range.end)),
             leases: leases(planned, plan),
-            names: planned.mapping.clone(),
+            names: names(plan),
             domain: planned.domain.clone(),
         },
     }
+}
+
+/// A guest asks whichever server it was told of last, so each of them knows all names. A server that knows a name's
+/// address also gives the name to no other address, such as that of the same guest's lease in its own network.
+fn names(plan: &Plan) -> IndexMap<String, Ipv4Addr> {
+    plan.hosts().into_iter().map(|(name, address)| (name.to_owned(), address)).collect()
 }
 
 fn leases(planned: &PlannedNet, plan: &Plan) -> Vec<Lease> {

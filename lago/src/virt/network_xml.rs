@@ -38,7 +38,7 @@ pub enum NetworkKind {
         /// The DNS domain that belongs to this network alone.
         domain: Option<String>,
     },
-    /// A bridge that exists on the host.
+    /// libvirt makes the bridge and nothing else: no gateway, no leases, no names.
     Bridge,
 }
 
@@ -58,19 +58,11 @@ impl NetworkDescription {
     pub fn to_xml(&self) -> String {
         let network = Element::new("network").child(Element::text("name", &self.name));
         match &self.kind {
-            NetworkKind::Bridge => network
-                .child(Element::new("forward").attribute("mode", "bridge"))
-                .child(Element::new("bridge").attribute("name", &self.bridge)),
+            NetworkKind::Bridge => network.child(self.bridge()).children(self.mtu()),
             NetworkKind::Nat { gateway, subnet, range, leases, names, domain } => network
                 .child(Element::new("forward").attribute("mode", "nat"))
-                .child(
-                    // With the spanning tree protocol, a port forwards nothing for its first seconds.
-                    Element::new("bridge")
-                        .attribute("name", &self.bridge)
-                        .attribute("stp", "off")
-                        .attribute("delay", 0),
-                )
-                .children(self.mtu.map(|mtu| Element::new("mtu").attribute("size", mtu)))
+                .child(self.bridge())
+                .children(self.mtu())
                 .children(domain.as_ref().map(|domain| {
                     Element::new("domain").attribute("name", domain).attribute("localOnly", "yes")
                 }))
@@ -83,6 +75,18 @@ impl NetworkDescription {
                 ),
         }
         .to_document()
+    }
+
+    /// With the spanning tree protocol, a port forwards nothing for its first seconds.
+    fn bridge(&self) -> Element {
+        Element::new("bridge")
+            .attribute("name", &self.bridge)
+            .attribute("stp", "off")
+            .attribute("delay", 0)
+    }
+
+    fn mtu(&self) -> Option<Element> {
+        self.mtu.map(|mtu| Element::new("mtu").attribute("size", mtu))
     }
 }
 

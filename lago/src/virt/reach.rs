@@ -21,9 +21,9 @@ pub(crate) struct VmReach {
 }
 
 impl Reach for VmReach {
-    /// The error keeps its kind: after a limit that passed, ssh tries again.
     fn connect(&self, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
         self.connection.host().connect(address, limit).map_err(|error| match error {
+            // Its kind says whether nobody listens or nobody answers.
             HostError::Connect { source, .. } => source,
             other => io::Error::other(other),
         })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use virt::domain::{Domain, DomainState};
 use virt::error::ErrorNumber;
@@ -130,7 +130,8 @@ impl Vm {
         if self.alive()? {
             return Ok(());
         }
-        tracing::info!(vm = self.name(), "starting");
+        let _span = tracing::info_span!("start", vm = self.name()).entered();
+        tracing::info!("powering on");
         let connect = self.inner.connection.get()?;
         connect
             .create_domain_xml(&self.inner.description.to_xml(), 0)
@@ -142,7 +143,7 @@ impl Vm {
     pub fn stop(&self) -> Result<(), VirtError> {
         self.inner.ssh.forget_sessions();
         let Some(domain) = self.domain()? else { return Ok(()) };
-        tracing::info!(vm = self.name(), "stopping");
+        tracing::info!(vm = self.name(), "powering off");
         match domain.destroy() {
             Ok(()) => Ok(()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(()),
@@ -153,7 +154,11 @@ impl Vm {
     /// Waits until a command can be run in the guest, at most for `limit`. Ends early, with the last lines of the
     /// console, when the VM goes down.
     pub fn wait_for_ssh(&self, limit: Duration) -> Result<()> {
-        Ok(self.inner.ssh.wait(limit)?)
+        let _span = tracing::info_span!("wait for ssh", vm = self.name()).entered();
+        let begin = Instant::now();
+        self.inner.ssh.wait(limit)?;
+        tracing::info!("{} answers after {:.1?}", self.ip(), begin.elapsed());
+        Ok(())
     }
 
     /// Runs a command in the guest and returns what came of it, whatever its exit status.

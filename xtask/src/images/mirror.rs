@@ -6,9 +6,9 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-/// Used when the host's apt knows no Debian mirror, as on other distributions.
-const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
-const DEFAULT_SECURITY_MIRROR: &str = "http://deb.debian.org/debian-security";
+/// What names the archive where the host's apt does not, and what names its security updates.
+const MIRROR_VARIABLE: &str = "LAGO_IMAGES_MIRROR";
+const SECURITY_MIRROR_VARIABLE: &str = "LAGO_IMAGES_SECURITY_MIRROR";
 
 /// The options of the host's apt that reaching a mirror can depend on.
 const KEPT_OPTIONS: [&str; 5] = [
@@ -29,32 +29,20 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    /// `$LAGO_IMAGES_MIRROR` and `$LAGO_IMAGES_SECURITY_MIRROR`, else what the host's apt uses, else the defaults.
-    /// `scratch` is a directory for apt's package lists in case that the host has none.
+    /// `$LAGO_IMAGES_MIRROR` and `$LAGO_IMAGES_SECURITY_MIRROR`, else what the host's apt uses. `scratch` is a directory
+    /// for apt's package lists in case that the host has none.
     pub(super) fn find(scratch: &Path) -> Result<Self> {
         let given = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        let mut mirror = Self::of_the_host(scratch)?;
-        if let Some(archive) = given("LAGO_IMAGES_MIRROR") {
-            mirror.archive = archive;
-            "LAGO_IMAGES_MIRROR".clone_into(&mut mirror.reason);
-        }
-        if let Some(security) = given("LAGO_IMAGES_SECURITY_MIRROR") {
-            mirror.security = security;
-        }
-        Ok(mirror)
-    }
-
-    fn of_the_host(scratch: &Path) -> Result<Self> {
         let mut targets = index_targets(None)?;
         if targets.is_empty() {
             // A host whose lists were removed to save space, as container images do, still names its mirror.
             targets = index_targets(Some(scratch))?;
         }
-        Ok(Self::from_index_targets(&targets))
+        Self::choose(given(MIRROR_VARIABLE), given(SECURITY_MIRROR_VARIABLE), &targets)
     }
 
-    /// From lines `<base address>|<codename>|<origin>`.
-    fn from_index_targets(targets: &str) -> Self {
+    /// From what was given and from lines `<base address>|<codename>|<origin>`.
+    fn choose(archive: Option<String>, security: Option<String>, targets: &str) -> Result<Self> {
         let find = |security: bool| {
             targets.lines().find_map(|line| match line.split('|').collect::<Vec<_>>()[..] {
                 [uri, codename, "Debian"] if codename.ends_with("-security") == security => {
@@ -63,15 +51,18 @@ impl Mirror {
                 _ => None,
             })
         };
-        let archive = find(false);
         let reason = match archive {
-            Some(_) => "from the apt sources of this host",
-            None => "from the default mirror, as the apt of this host has no Debian sources",
+            Some(_) => MIRROR_VARIABLE,
+            None => "from the apt sources of this host",
         };
-        Self {
-            archive: archive.unwrap_or_else(|| DEFAULT_MIRROR.to_owned()),
-            security: find(true).unwrap_or_else(|| DEFAULT_SECURITY_MIRROR.to_owned()),
-            reason: reason.to_owned(),
+        match (archive.or_else(|| find(false)), security.or_else(|| find(true))) {
+            (Some(archive), Some(security)) => {
+                Ok(Self { archive, security, reason: reason.to_owned() })
+            }
+            _ => bail!(
+                "the apt of this host has no sources of Debian with its security updates; \
+                 name mirrors of both in {MIRROR_VARIABLE} and {SECURITY_MIRROR_VARIABLE}"
+            ),
         }
     }
 
@@ -131,19 +122,25 @@ mod tests {
 
     #[test]
     fn the_mirror_of_the_host_is_used_and_other_origins_are_not() {
-        let mirror = Mirror::from_index_targets(
+        let mirror = Mirror::choose(
+            None,
+            None,
             "http://packages.example/node|nodistro|. nodistro\n\
              http://mirror.example/debian/|trixie|Debian\n\
              http://mirror.example/security/|trixie-security|Debian",
-        );
+        )
+        .unwrap();
         assert_eq!(mirror.archive, "http://mirror.example/debian");
         assert_eq!(mirror.security, "http://mirror.example/security");
     }
 
     #[test]
-    fn a_host_that_is_not_debian_gets_the_default() {
-        let mirror = Mirror::from_index_targets("http://archive.example/ubuntu|noble|Ubuntu");
-        assert_eq!(mirror.archive, DEFAULT_MIRROR);
-        assert_eq!(mirror.security, DEFAULT_SECURITY_MIRROR);
+    fn a_host_that_is_not_debian_has_to_be_told() {
+        let targets = "http://archive.example/ubuntu|noble|Ubuntu";
+        let error = Mirror::choose(None, None, targets).unwrap_err().to_string();
+        assert!(error.contains(MIRROR_VARIABLE), "{error}");
+        let given = |name: &str| Some(format!("http://mirror.example/{name}"));
+        let mirror = Mirror::choose(given("debian"), given("security"), targets).unwrap();
+        assert_eq!(mirror.archive, "http://mirror.example/debian");
     }
 }

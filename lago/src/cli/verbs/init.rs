@@ -5,9 +5,8 @@ use crate::config::Config;
 use crate::constants::{DEFAULT_PREFIX, DEFAULT_WORKDIR};
 use crate::host::AccelerationChoice;
 use crate::spec::InitFile;
-use crate::templates::read_repositories;
 use crate::workdir::Workdir;
-use crate::{HostKind, InitOptions, Prefix};
+use crate::{InitOptions, Prefix};
 
 /// The init file that is taken when none is named.
 const DEFAULT_INIT_FILES: [&str; 3] = ["LagoInitFile", "LagoInitFile.yaml", "LagoInitFile.json"];
@@ -41,21 +40,16 @@ pub(in crate::cli) struct Arguments {
 
 impl Arguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
-        let config = Config::load()?;
         let init_file = InitFile::load(&init_file_path(self.init_file)?)?;
-        let manifests = [self.template_repo_path, config.template_repo_path.clone()].concat();
-        let repositories = read_repositories(&manifests)?;
-        let store = self.template_store.map_or_else(|| config.store(), Ok)?;
-        let acceleration = self.accel.unwrap_or(config.accel);
+        let mut config = Config::load()?;
+        config.template_repo_path =
+            [self.template_repo_path, config.template_repo_path.clone()].concat();
+        config.store = self.template_store.or(config.store);
+        config.accel = self.accel.unwrap_or(config.accel);
+        config.libvirt_uri = self.host.or(config.libvirt_uri);
         let place = Place::of(context)?;
-        let options = InitOptions {
-            repositories,
-            ..InitOptions::new(place.path()?, init_file)
-                .acceleration(acceleration)
-                .host(host(self.host.or(config.libvirt_uri)))
-                .store(store)
-        };
-        let prefix = Prefix::init(&options)?;
+        let options = InitOptions::new(place.path()?, init_file).with_settings(&config)?;
+        let prefix = Prefix::init(&options).inspect_err(|_| place.give_up())?;
         place.made(self.set_current)?;
         tracing::info!(
             "made the prefix {}; `lago start` brings it up",
@@ -70,10 +64,6 @@ fn init_file_path(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     named.or_else(found).ok_or_else(|| {
         anyhow::anyhow!("there is no {} here; name an init file", DEFAULT_INIT_FILES.join(", no "))
     })
-}
-
-fn host(setting: Option<String>) -> HostKind {
-    setting.map_or(HostKind::Private, |setting| HostKind::from_setting(&setting))
 }
 
 /// Where the new prefix goes.
@@ -98,6 +88,13 @@ impl Place {
         match self {
             Self::Alone(path) => Ok(path.clone()),
             Self::Workdir(workdir, name) => Ok(workdir.prefix_path(name)?),
+        }
+    }
+
+    /// Leaves no new workdir behind that holds nothing.
+    fn give_up(&self) {
+        if let Self::Workdir(workdir, _) = self {
+            workdir.remove_if_empty();
         }
     }
 

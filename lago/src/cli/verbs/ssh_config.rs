@@ -31,8 +31,8 @@ pub(in crate::cli) struct ConnectArguments {
 impl Arguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
         let prefix = context.prefix()?;
-        print!("{}", ssh_config(&prefix, &self.vms, &std::env::current_exe()?)?);
-        Ok(())
+        let text = ssh_config(&prefix, &self.vms, &std::env::current_exe()?)?;
+        Ok(std::io::stdout().write_all(text.as_bytes())?)
     }
 }
 
@@ -51,13 +51,18 @@ fn ssh_config(prefix: &Prefix, names: &[String], lago: &Path) -> anyhow::Result<
         writeln!(text, "  HostName {}", vm.ip())?;
         writeln!(text, "  HostKeyAlias {}", vm.name())?;
         writeln!(text, "  User {}", vm.spec().ssh_user)?;
-        writeln!(text, "  IdentityFile \"{}\"", prefix.paths().ssh_key().display())?;
+        writeln!(text, "  IdentityFile {}", file(&prefix.paths().ssh_key()))?;
         writeln!(text, "  IdentitiesOnly yes")?;
-        writeln!(text, "  UserKnownHostsFile \"{}\"", prefix.paths().known_hosts().display())?;
+        writeln!(text, "  UserKnownHostsFile {}", file(&prefix.paths().known_hosts()))?;
         writeln!(text, "  StrictHostKeyChecking yes")?;
         writeln!(text, "  ProxyCommand {} %p", proxy.replace('%', "%%"))?;
     }
     Ok(text)
+}
+
+/// A path as the configuration takes it, in which a percent sign begins a token.
+fn file(path: &Path) -> String {
+    format!("\"{}\"", path.display().to_string().replace('%', "%%"))
 }
 
 impl ConnectArguments {
@@ -89,5 +94,17 @@ fn pass_on(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::file;
+
+    #[test]
+    fn a_path_is_quoted_and_holds_no_tokens() {
+        assert_eq!(file(Path::new("/a b/100%done/known_hosts")), r#""/a b/100%%done/known_hosts""#);
     }
 }

@@ -64,7 +64,7 @@ passt:
   Candidate: 0.0~git20230309.7c7625d-1
   Version table:
      0.0~git20230309.7c7625d-1 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 http://mirror.example/debian bookworm/main amd64 Packages
 pkg-config-gone:
   Installed: (none)
   Candidate: (none)
@@ -76,7 +76,7 @@ qemu-utils:
  *** 1:10.0.2+ds-2+deb13u1~bpo12+1 100
         100 /var/lib/dpkg/status
      1:7.2+dfsg-7+deb12u18+b3 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 http://mirror.example/debian bookworm/main amd64 Packages
 ";
 
     #[test]
@@ -89,8 +89,8 @@ qemu-utils:
     #[test]
     fn versions_are_the_second_column() {
         let madison = "\
-qemu-utils | 1:7.2+dfsg-7+deb12u18+b3 | http://deb.debian.org/debian bookworm/main amd64 Packages
-qemu-utils | 1:7.2+dfsg-7+deb12u15 | http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+qemu-utils | 1:7.2+dfsg-7+deb12u18+b3 | http://mirror.example/debian bookworm/main amd64 Packages
+qemu-utils | 1:7.2+dfsg-7+deb12u15 | http://mirror.example/debian-security bookworm-security/main amd64 Packages
 ";
         assert_eq!(versions(madison), ["1:7.2+dfsg-7+deb12u18+b3", "1:7.2+dfsg-7+deb12u15"]);
     }

@@ -1,0 +1,66 @@
+//! The `lago` command as people and scripts use it.
+
+mod console;
+mod usage;
+mod verbs;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lago_system_tests::{Place, init_file, lago, run};
+
+/// A directory in which `lago` is called, and what it makes there.
+struct Session {
+    place: Place,
+}
+
+impl Session {
+    fn new(name: &str) -> Self {
+        Self { place: Place::new(name) }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = lago(args);
+        command.current_dir(self.place.path());
+        command
+    }
+
+    /// What the verb prints, which has to succeed.
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> String {
+        run(&mut self.command(args)).ok()
+    }
+
+    /// What the verb says as it fails.
+    #[track_caller]
+    fn failed(&self, code: i32, args: &[&str]) -> String {
+        run(&mut self.command(args)).failed(code)
+    }
+
+    fn workdir(&self) -> PathBuf {
+        self.place.join(".lago")
+    }
+
+    fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// What differs from run to run is replaced: paths, the UUID.
+    fn redacted(&self, text: &str) -> String {
+        let text = text.replace(&*self.path().to_string_lossy(), "[DIR]");
+        let is_uuid = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+        let uuid = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|w| is_uuid(w));
+        match uuid {
+            Some(uuid) => text.replace(uuid, "[UUID]"),
+            None => text.clone(),
+        }
+    }
+}
+
+fn one_vm() -> String {
+    init_file("one-vm.yaml").to_string_lossy().into_owned()
+}
+
+fn two_vms() -> String {
+    init_file("two-vms.yaml").to_string_lossy().into_owned()
+}

@@ -1,0 +1,53 @@
+//! VMs that do not come up.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use lago_system_tests::{Environment, Place, Traces, wait_until};
+
+const EMPTY_DISK: &str = "
+domains:
+  vm0:
+    memory: 64
+    vcpu: 1
+    nics: [{net: lan}]
+    disks:
+      - {name: root, type: empty, size: 1M, dev: vda, format: qcow2}
+nets:
+  lan: {type: nat, gw: 192.168.90.1, management: true}
+";
+
+#[test]
+fn a_vm_with_nothing_to_boot_from() {
+    let place = Place::new("empty-disk");
+    let traces = Traces::before(&place.join("prefix"));
+    let prefix = Environment::from_text(&place.join("prefix"), EMPTY_DISK);
+    let start = Instant::now();
+    let error = prefix.start_vms(&[], Duration::from_secs(4)).expect_err("nothing boots");
+    let message = error.to_string();
+    for part in ["vm0", "ssh does not answer after 4s", "connecting by TCP"] {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
+    prefix.stop().expect("it stops");
+    prefix.cleanup().expect("it is cleaned up");
+    drop(prefix);
+    traces.assert_none_left();
+}
+
+#[test]
+fn a_vm_that_takes_too_long() {
+    let place = Place::new("too-long");
+    let prefix = Environment::new(&place.join("prefix"), "one-vm.yaml");
+    prefix.power_on(&[]).expect("it starts");
+    wait_until("the kernel's first line", || {
+        fs::read_to_string(prefix.paths().console_log("vm0")).is_ok_and(|log| !log.is_empty())
+    });
+    let error = prefix.start_vms(&[], Duration::from_secs(1)).expect_err("nothing boots so fast");
+    let message = error.to_string();
+    for part in ["vm0", "ssh does not answer after 1s", "console"] {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+    // The start that failed has left it running, and another one waits for it.
+    prefix.start().expect("it comes up at last");
+}

@@ -1,0 +1,6 @@
+//! Prefixes as several processes and several environments on one machine see them.
+
+mod bridge;
+mod libvirt_by_uri;
+mod started_twice;
+mod twins;
