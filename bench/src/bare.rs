@@ -20,11 +20,10 @@ use lago::{Prefix, Vm};
 
 /// How often a new connection is tried while earlier ones wait for the server's greeting. QEMU accepts a connection
 /// long before its guest can, and sends a lost one again only after seconds, so a single one would flatter lago.
-const TRY_INTERVAL: Duration = Duration::from_millis(250);
+const TRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How many connections wait at once: a second's worth, which is how long QEMU keeps a packet for a guest that it does
-/// not know yet.
-const WAITING: usize = 4;
+/// How many connections wait at once. Each has four seconds, for a server that is slow to greet under emulation.
+const WAITING: usize = 8;
 
 /// The machines of a prefix under QEMU alone; killed when dropped.
 pub(crate) struct BareMachines(Vec<BareMachine>);
@@ -66,7 +65,8 @@ impl BareMachine {
             identity: prefix.paths().ssh_key(),
             host_key: load_public(&prefix.paths().host_key_pub(vm.name()))?,
         };
-        let reach = Forwarded { process: Arc::clone(&process), console_log };
+        let reach =
+            Forwarded { process: Arc::clone(&process), console_log, waiting: Mutex::default() };
         Ok(Self { process, ssh: Ssh::new(target, Arc::new(reach)) })
     }
 }
@@ -125,19 +125,22 @@ fn free_address() -> io::Result<SocketAddr> {
 struct Forwarded {
     process: Arc<Mutex<Child>>,
     console_log: std::path::PathBuf,
+    /// Connections on which nothing has come yet, the oldest first.
+    waiting: Mutex<Vec<TcpStream>>,
 }
 
 impl Reach for Forwarded {
     /// A connection on which the server has greeted: before that, it may be with QEMU alone.
     fn connect(&self, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
         let end = Instant::now() + limit;
-        let mut waiting: Vec<TcpStream> = Vec::new();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while Instant::now() < end {
             if waiting.len() == WAITING {
                 waiting.remove(0);
             }
             waiting.extend(TcpStream::connect_timeout(&address, TRY_INTERVAL));
             if let Some(stream) = greeted(&mut waiting, Instant::now() + TRY_INTERVAL)? {
+                waiting.clear();
                 return Ok(stream);
             }
         }
@@ -163,7 +166,7 @@ fn greeted(waiting: &mut Vec<TcpStream>, end: Instant) -> io::Result<Option<TcpS
             waiting[index].set_nonblocking(true)?;
             match waiting[index].peek(&mut [0]) {
                 Ok(1..) => {
-                    let stream = waiting.swap_remove(index);
+                    let stream = waiting.remove(index);
                     stream.set_nonblocking(false)?;
                     return Ok(Some(stream));
                 }
