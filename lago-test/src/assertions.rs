@@ -1,7 +1,9 @@
 //! Assertions that may take a while to hold: tried again and again, with a pause between tries, until a limit.
 
 use std::fmt::Debug;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use lago::utils::Deadline;
 
 use crate::duration::spoken;
 use crate::limits;
@@ -115,7 +117,7 @@ fn until<T>(
     mut attempt: impl FnMut() -> Result<T, Failure>,
     wanted: impl Fn(&T) -> bool,
 ) -> Result<(), Last<T>> {
-    let deadline = Instant::now() + limit;
+    let deadline = Deadline::new("an assertion", limit);
     let mut pause = FIRST_PAUSE;
     loop {
         let last = match attempt() {
@@ -124,7 +126,7 @@ fn until<T>(
             Err(failure) if failure.kind() == FailureKind::Failed => Last::Error(failure),
             Err(failure) => return Err(Last::Final(failure)),
         };
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.remaining();
         if left.is_zero() {
             return Err(last);
         }
@@ -135,9 +137,16 @@ fn until<T>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     const BRIEF: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn a_limit_beyond_all_clocks_is_none() {
+        assert_true_within(Duration::MAX, || Ok(true)).unwrap();
+    }
 
     #[test]
     fn holds_at_a_later_try() {

@@ -2,7 +2,9 @@
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use lago::utils::Deadline;
 
 use super::interrupts::{self, Interrupts};
 use crate::duration::spoken;
@@ -36,9 +38,9 @@ impl<C: FnOnce() -> Result<(), Failure>> Limited<'_, C> {
             // Nobody listens any more when the work was given up.
             let _ = sender.send(work());
         });
-        let deadline = Instant::now() + self.limit;
+        let deadline = Deadline::new(self.what, self.limit);
         let reason = loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.remaining();
             match receiver.recv_timeout(left.min(PAUSE)) {
                 Ok(done) => return done,
                 Err(RecvTimeoutError::Disconnected) => {
@@ -76,6 +78,7 @@ mod tests {
     #[test]
     fn what_ends_in_time_is_handed_back() {
         assert_eq!(limited(GRACE).run(|| Ok(7)), Ok(7));
+        assert_eq!(limited(Duration::MAX).run(|| Ok(8)), Ok(8));
         assert_eq!(
             limited(GRACE).run(|| Err::<(), _>(Failure::new("no"))).unwrap_err().message(),
             "no"

@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use lago::utils::Deadline;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
@@ -87,14 +88,14 @@ impl WorkerProcess {
 
     /// Waits for the next answer.
     pub(super) fn wait(&mut self, mut watch: Watch<'_>) -> Waited {
-        let deadline = Instant::now() + watch.limit;
+        let deadline = Deadline::new("an answer", watch.limit);
         loop {
             match protocol::take(&mut self.received) {
                 Ok(Some(answer)) => return Waited::Answer(answer),
                 Ok(None) => {}
                 Err(error) => return Waited::Garbled(error),
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.remaining();
             if left.is_zero() {
                 return Waited::LimitPassed;
             }
@@ -123,8 +124,8 @@ impl WorkerProcess {
             PollFd::from_borrowed_fd(self.pidfd.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(wake, PollFlags::IN),
         ];
-        let timeout = Timespec::try_from(pause).map_err(io::Error::other)?;
-        match poll(&mut fds, Some(&timeout)) {
+        // A pause that is too long for the system is none.
+        match poll(&mut fds, Timespec::try_from(pause).ok().as_ref()) {
             Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(Ready::Nothing),
             Ok(_) => {}
             Err(error) => return Err(error.into()),
@@ -181,9 +182,9 @@ impl WorkerProcess {
     }
 
     fn has_ended_within(&self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = Deadline::new("the end of the worker", limit);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.remaining();
             let Ok(timeout) = Timespec::try_from(left) else { return false };
             let mut fds = [PollFd::from_borrowed_fd(self.pidfd.as_fd(), PollFlags::IN)];
             match poll(&mut fds, Some(&timeout)) {
