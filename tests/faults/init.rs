@@ -115,14 +115,15 @@ fn a_full_disk() {
     let disk = place.join("disk");
     fs::create_dir(&disk).expect("a directory can be made");
     let text = fs::read_to_string(init_file("one-vm.yaml")).expect("it reads");
-    let disks: String = (0..12)
+    let disks = (0..12)
         .map(|n| {
             format!(
                 "\n      - {{name: d{n}, type: empty, size: 1G, dev: vd{}, format: qcow2}}",
                 (b'b' + n) as char
             )
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let with_disks = text.replace("format: qcow2}", &format!("format: qcow2}}{disks}"));
     let init_file = place.join("LagoInitFile.yaml");
     fs::write(&init_file, with_disks).expect("it writes");
