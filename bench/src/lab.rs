@@ -19,6 +19,7 @@ pub(crate) struct Lab {
     dir: PathBuf,
     lago: PathBuf,
     repositories: Vec<TemplateRepository>,
+    /// Its own, as images that another prefix uses cannot be replaced. It stays for the next run.
     store: PathBuf,
     _lock: File,
 }
@@ -34,7 +35,8 @@ impl Lab {
         if lock.try_lock().is_err() {
             bail!("another benchmark is running: it holds {}", lock_file.display());
         }
-        remove_leftovers(&dir, &lock_file)?;
+        let store = dir.join("store");
+        remove_leftovers(&dir, &[&lock_file, &store])?;
         let config = Config::load()?;
         if config.template_repo_path.is_empty() {
             bail!("no template repository is known; run this as `cargo xtask bench`");
@@ -42,7 +44,7 @@ impl Lab {
         Ok(Self {
             lago: lago_command()?,
             repositories: read_repositories(&config.template_repo_path)?,
-            store: config.store()?,
+            store,
             dir,
             _lock: lock,
         })
@@ -56,7 +58,7 @@ impl Lab {
     /// The `lago` command, as a user runs it.
     pub(crate) fn lago(&self) -> Command {
         let mut command = Command::new(&self.lago);
-        command.args(["--loglevel", "warn"]);
+        command.args(["--loglevel", "warn"]).env("LAGO_STORE", &self.store);
         command
     }
 
@@ -128,10 +130,10 @@ impl Drop for Scratch {
     }
 }
 
-fn remove_leftovers(dir: &Path, lock: &Path) -> Result<()> {
+fn remove_leftovers(dir: &Path, kept: &[&Path]) -> Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        if path == lock {
+        if kept.contains(&&*path) {
             continue;
         }
         let removed = if path.is_dir() {

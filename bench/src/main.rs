@@ -21,6 +21,9 @@ use tracing_subscriber::filter::LevelFilter;
 use figures::Measurement;
 use lab::Lab;
 
+/// The load of a machine that does something else as well.
+const BUSY: f64 = 0.5;
+
 /// Measures what lago costs, each figure beside a reference from the same run.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask bench")]
@@ -50,11 +53,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// Two guests need both processors of a small machine, so that what else runs there decides what they take.
+fn warn_of_other_load() -> Result<()> {
+    let text = fs::read_to_string("/proc/loadavg").context("reading the load of the machine")?;
+    let load: f64 = text.split(' ').next().unwrap_or_default().parse()?;
+    let processors = std::thread::available_parallelism()?;
+    if load > BUSY {
+        eprintln!(
+            "warning: the machine is busy, its load is {load} on {processors} processors; figures will vary"
+        );
+    }
+    Ok(())
+}
+
 /// Measures and reports; false when a measurement failed. A goal that is missed is a result, not a failure.
 fn run(arguments: &Arguments) -> Result<bool> {
     let wanted =
         if arguments.names.is_empty() { figures::ALL.to_vec() } else { arguments.names.clone() };
     let lab = Lab::open()?;
+    warn_of_other_load()?;
     let mut measured = Vec::new();
     let mut complete = true;
     for measurement in wanted {

@@ -1,5 +1,7 @@
 //! Names and defaults that several rooms share.
 
+use std::time::Duration;
+
 /// The version of this crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -20,3 +22,7 @@ pub const STORE_DIR: &str = "store";
 
 /// The version of a prefix directory's layout, written into its record. A prefix of a newer layout is refused.
 pub const PREFIX_FORMAT: u32 = 1;
+
+/// How long the guests of a prefix may take from power-on until they answer ssh, unless somebody says otherwise. A cloud
+/// image with cloud-init takes a few minutes under software emulation when four of them share two CPUs.
+pub const START_LIMIT: Duration = Duration::from_secs(600);

@@ -60,7 +60,7 @@ fn a_file_that_does_not_exist_is_named() {
     let error = InitFile::load(Path::new("/nowhere/LagoInitFile")).unwrap_err();
     assert!(matches!(error, SpecError::Read { .. }));
     assert!(
-        error.to_string().starts_with("cannot read the init file /nowhere/LagoInitFile: "),
+        error.to_string().starts_with("cannot read the init file /nowhere/LagoInitFile; name one"),
         "{error}"
     );
 }

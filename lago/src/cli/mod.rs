@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
+use crate::config::Config;
 use context::Context;
 use output::OutFormat;
 
@@ -47,16 +49,9 @@ struct Arguments {
     #[arg(short = 'f', long, global = true, value_enum, default_value_t)]
     out_format: OutFormat,
 
-    /// How much is logged to stderr: error, warn, info, debug or trace.
-    #[arg(
-        short = 'l',
-        long,
-        global = true,
-        env = "LAGO_LOGLEVEL",
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
-    loglevel: String,
+    /// How much is logged to stderr, instead of the setting `loglevel`: off, error, warn, info, debug or trace.
+    #[arg(short = 'l', long, global = true, value_name = "LEVEL")]
+    loglevel: Option<LevelFilter>,
 
     #[command(subcommand)]
     verb: Verb,
@@ -108,13 +103,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    progress::install(&arguments.loglevel);
+    begin_logging(arguments.loglevel);
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", crate::utils::error_chain(error.as_ref()));
             ExitCode::from(EXIT_FAILURE)
         }
+    }
+}
+
+fn begin_logging(wanted: Option<LevelFilter>) {
+    // A verb that needs the settings says what is wrong with them; the others work without.
+    let config = Config::load().ok();
+    let configured = config.as_ref().map(|config| config.loglevel);
+    progress::install(wanted.or(configured).unwrap_or(LevelFilter::INFO));
+    for warning in config.iter().flat_map(Config::warnings) {
+        tracing::warn!("{warning}");
     }
 }
 
@@ -143,4 +148,19 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Connect(verb) => verb.run(&context)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use tracing::level_filters::LevelFilter;
+
+    use super::Arguments;
+
+    #[test]
+    fn a_level_of_logging_is_one_or_the_command_line_is_not_understood() {
+        let parsed = |level: &str| Arguments::try_parse_from(["lago", "-l", level, "status"]);
+        assert_eq!(parsed("debug").unwrap().loglevel, Some(LevelFilter::DEBUG));
+        assert!(parsed("chatty").unwrap_err().use_stderr());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::level_filters::LevelFilter;
 use tracing_indicatif::IndicatifLayer;
 use tracing_indicatif::style::ProgressStyle;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -18,7 +19,7 @@ fn style() -> ProgressStyle {
 
 /// Sends events to stderr at `level` (`LAGO_LOG` overrides it with a filter of tracing's), and shows the open spans
 /// as bars when stderr is a terminal.
-pub(super) fn install(level: &str) {
+pub(super) fn install(level: LevelFilter) {
     let filter = || {
         EnvFilter::try_from_env("LAGO_LOG")
             .unwrap_or_else(|_| EnvFilter::new(format!("lago={level},lago_test={level}")))

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::constants::START_LIMIT;
 use crate::host::AccelerationChoice;
 
 pub use error::ConfigError;
@@ -37,11 +38,6 @@ use layers::Setting;
 
 /// The name of a configuration file.
 pub const CONFIG_FILE: &str = "lago.conf";
-
-/// How long the VMs of a prefix may take to start unless the configuration says otherwise.
-///
-/// A cloud image with cloud-init takes a few minutes under software emulation when four of them share two CPUs.
-pub const DEFAULT_START_LIMIT: Duration = Duration::from_secs(600);
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -96,8 +92,7 @@ impl Config {
             accel: read(find("accel"), values::accel)?.unwrap_or_default(),
             loglevel: read(find("loglevel"), values::level)?.unwrap_or(LevelFilter::INFO),
             libvirt_uri: find("libvirt_uri").map(|setting| setting.value.clone()),
-            start_limit: read(find("start_limit"), values::duration)?
-                .unwrap_or(DEFAULT_START_LIMIT),
+            start_limit: read(find("start_limit"), values::duration)?.unwrap_or(START_LIMIT),
             entries: Vec::new(),
             warnings,
         }

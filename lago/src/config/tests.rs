@@ -38,7 +38,7 @@ fn origin(config: &Config, key: &str) -> Origin {
 fn without_sources_there_are_the_defaults() {
     let config = good(&[], &[]);
     assert_eq!(config.accel, AccelerationChoice::Auto);
-    assert_eq!(config.start_limit, DEFAULT_START_LIMIT);
+    assert_eq!(config.start_limit, START_LIMIT);
     assert_eq!(config.libvirt_uri, None);
     assert_eq!(config.entries().len(), KEYS.len());
     assert!(config.entries().iter().all(|entry| entry.origin == Origin::Default));

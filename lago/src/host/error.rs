@@ -62,7 +62,7 @@ pub enum HostError {
     },
 
     /// libvirt at a URI does not answer as it should.
-    #[error("libvirt at {uri} does not answer: {reason}")]
+    #[error("libvirt at {uri} does not answer: {reason}; `lago doctor` says what is missing")]
     Libvirt {
         /// The URI.
         uri: String,

@@ -37,7 +37,7 @@ impl Question {
 }
 
 /// libvirt prints every error to standard error unless told not to; here they are values.
-fn keep_libvirt_quiet() {
+pub(crate) fn keep_libvirt_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(virt::error::clear_error_callback);
 }

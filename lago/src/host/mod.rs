@@ -47,6 +47,7 @@ pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAccelerat
 pub use doctor::{Check, Status, doctor};
 pub use error::HostError;
 use libvirt::Question;
+pub(crate) use libvirt::keep_libvirt_quiet;
 pub use private::HOST_VARIABLE;
 use private::PrivateHost;
 pub use strays::{Stray, StrayReason, strays};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::disks::Backing;
-use super::{HostKind, Prefix, PrefixError, Record, disks, identity, remove_directory};
+use super::{HostKind, Prefix, PrefixError, Record, disks, identity, removal};
 use crate::Result;
 use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
@@ -92,7 +92,7 @@ pub(super) fn init(options: &InitOptions) -> Result<Prefix> {
     let paths = Paths::new(root);
     let _lock = claim(&paths)?;
     let prefix = with_rollback(|rollback| {
-        rollback.defer("remove the unfinished prefix", || remove_directory(paths.prefix()));
+        rollback.defer("remove the unfinished prefix", || removal::remove(&paths));
         make(&paths, options)
     })?;
     Ok(prefix)
@@ -118,11 +118,7 @@ fn claim(paths: &Paths) -> Result<DirLock> {
         path: paths.unfinished(),
         source,
     })?;
-    clear(paths).map_err(|source| PrefixError::Io {
-        action: "clear",
-        path: path.into(),
-        source,
-    })?;
+    removal::clear(paths)?;
     Ok(lock)
 }
 
@@ -148,22 +144,6 @@ fn may_claim(paths: &Paths) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// Removes what a killed process left.
-fn clear(paths: &Paths) -> io::Result<()> {
-    for entry in fs::read_dir(paths.prefix())? {
-        let entry = entry?;
-        if entry.path() == paths.lock() || entry.path() == paths.unfinished() {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {

@@ -8,6 +8,7 @@ mod error;
 mod identity;
 mod init;
 mod record;
+mod removal;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,20 +18,18 @@ pub use error::PrefixError;
 pub use init::InitOptions;
 pub use record::{HostKind, Record};
 
-use crate::Result;
+pub use crate::constants::START_LIMIT;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::Host;
 use crate::paths::Paths;
 use crate::utils::{error_chain, parallel};
 use crate::virt::{Network, VirtEnv, Vm, VmState};
+use crate::workdir::WorkdirError;
+use crate::{Error, Result};
 
 /// How long a prefix waits for another process that is changing it: the longest change is a start, without the wait
 /// for its guests.
 pub const LOCK_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long the guests may take from power-on until they answer ssh. A stock image under emulation needs half a
-/// minute alone and several when its host is busy.
-pub const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// One environment: its VMs, networks and disks, in one directory.
 ///
@@ -170,7 +169,7 @@ impl Prefix {
     pub fn destroy(self) -> Result<()> {
         let _lock = self.lock()?;
         self.virt_env.stop()?;
-        Ok(remove_directory(self.paths.prefix())?)
+        Ok(removal::remove(&self.paths)?)
     }
 
     /// As [`Self::destroy`], for a directory that need not be a whole prefix any more: what a killed process left half
@@ -180,11 +179,13 @@ impl Prefix {
         match Self::open(paths.prefix()) {
             Ok(prefix) => prefix.destroy(),
             Err(error) if !paths.is_prefix() && !paths.unfinished().exists() => Err(error),
+            // What else runs for it, only the lago that made it knows.
+            Err(error @ Error::Workdir(WorkdirError::TooNew { .. })) => Err(error),
             Err(error) => {
                 tracing::warn!("{}; removing what is there", error_chain(&error));
                 let _lock = dirlock::lock(paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?;
                 Host::private(paths.host()).stop()?;
-                Ok(remove_directory(paths.prefix())?)
+                Ok(removal::remove(&paths)?)
             }
         }
     }
@@ -220,10 +221,5 @@ impl Prefix {
     }
 }
 
-fn remove_directory(path: &Path) -> Result<(), PrefixError> {
-    std::fs::remove_dir_all(path).map_err(|source| PrefixError::Io {
-        action: "remove",
-        path: path.to_owned(),
-        source,
-    })
-}
+#[cfg(test)]
+mod tests;

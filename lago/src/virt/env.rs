@@ -94,8 +94,8 @@ impl VirtEnv {
             parallel(self.vms.values(), Vm::stop)?;
             parallel(self.networks.values(), Network::stop)?;
         }
-        self.connection.close();
         self.host().stop()?;
+        self.connection.close();
         Ok(())
     }
 }

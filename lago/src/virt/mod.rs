@@ -16,6 +16,8 @@ pub use env::VirtEnv;
 pub use network::Network;
 pub use vm::{Vm, VmState};
 
+use std::time::Duration;
+
 use crate::host::HostError;
 
 /// What goes wrong with libvirt.
@@ -32,6 +34,12 @@ pub enum VirtError {
         uri: String,
         /// What libvirt said.
         message: String,
+    },
+    /// libvirt was asked, and says nothing.
+    #[error("libvirt gave no answer within {} s; it hangs, or its machine is too busy: try again, or stop it", limit.as_secs())]
+    NoAnswer {
+        /// How long it was waited for.
+        limit: Duration,
     },
     /// An operation on a domain failed.
     #[error("cannot {action} VM {vm}: {message}{hint}")]

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use virt::error::ErrorNumber;
 
 use super::VirtError;
-use super::connection::Connection;
+use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
 use super::network_xml::{Lease, NetworkDescription, NetworkKind};
 use crate::spec::{NetKind, Plan, PlannedNet};
 
@@ -57,11 +57,13 @@ impl Network {
 
     /// Whether the network is up.
     pub fn alive(&self) -> Result<bool, VirtError> {
-        let connect = self.connection.get()?;
-        match connect.lookup_network_by_name(&self.description.name) {
-            Ok(network) => network.is_active().map_err(|e| self.error("look at", &e)),
+        let name = self.description.name.clone();
+        let alive = self.connection.call(QUESTION_LIMIT, move |connect| {
+            connect.lookup_network_by_name(&name).and_then(|network| network.is_active())
+        })?;
+        match alive {
             Err(e) if e.code().is(ErrorNumber::NoNetwork) => Ok(false),
-            Err(e) => Err(self.error("look at", &e)),
+            alive => alive.map_err(|e| self.error("look at", &e)),
         }
     }
 
@@ -70,20 +72,21 @@ impl Network {
         if self.alive()? {
             return Ok(());
         }
+        let xml = self.description.to_xml();
         self.connection
-            .get()?
-            .create_network_xml(&self.description.to_xml())
-            .map(drop)
+            .call(CHANGE_LIMIT, move |connect| connect.create_network_xml(&xml).map(drop))?
             .map_err(|e| self.error("start", &e))
     }
 
     /// Takes the network down; one that is down already is left alone.
     pub fn stop(&self) -> Result<(), VirtError> {
-        let connect = self.connection.get()?;
-        match connect.lookup_network_by_name(&self.description.name) {
-            Ok(network) => network.destroy().map_err(|e| self.error("stop", &e)),
+        let name = self.description.name.clone();
+        let stopped = self.connection.call(CHANGE_LIMIT, move |connect| {
+            connect.lookup_network_by_name(&name).and_then(|network| network.destroy())
+        })?;
+        match stopped {
             Err(e) if e.code().is(ErrorNumber::NoNetwork) => Ok(()),
-            Err(e) => Err(self.error("stop", &e)),
+            stopped => stopped.map_err(|e| self.error("stop", &e)),
         }
     }
 

@@ -10,7 +10,7 @@ use virt::domain::{Domain, DomainState};
 use virt::error::ErrorNumber;
 
 use super::VirtError;
-use super::connection::Connection;
+use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
 use super::domain_xml::DomainDescription;
 use crate::Result;
 use crate::guest::{Cmd, GuestStatus, Output, Ssh, console};
@@ -111,8 +111,7 @@ impl Vm {
 
     /// What the VM is doing.
     pub fn state(&self) -> Result<VmState, VirtError> {
-        let Some(domain) = self.domain()? else { return Ok(VmState::Down) };
-        match domain.state() {
+        match self.ask(QUESTION_LIMIT, Domain::state)? {
             Ok((state, _)) => Ok(state.into()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(VmState::Down),
             Err(e) => Err(self.error("look at", &e)),
@@ -132,19 +131,21 @@ impl Vm {
         }
         let _span = tracing::info_span!("start", vm = self.name()).entered();
         tracing::info!("powering on");
-        let connect = self.inner.connection.get()?;
-        connect
-            .create_domain_xml(&self.inner.description.to_xml(), 0)
-            .map(drop)
+        let xml = self.inner.description.to_xml();
+        self.inner
+            .connection
+            .call(CHANGE_LIMIT, move |connect| connect.create_domain_xml(&xml, 0).map(drop))?
             .map_err(|e| self.error("start", &e))
     }
 
     /// Pulls the plug; a VM that is down already is left alone.
     pub fn stop(&self) -> Result<(), VirtError> {
         self.inner.ssh.forget_sessions();
-        let Some(domain) = self.domain()? else { return Ok(()) };
+        if self.state()? == VmState::Down {
+            return Ok(());
+        }
         tracing::info!(vm = self.name(), "powering off");
-        match domain.destroy() {
+        match self.ask(CHANGE_LIMIT, Domain::destroy)? {
             Ok(()) => Ok(()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(()),
             Err(e) => Err(self.error("stop", &e)),
@@ -210,12 +211,16 @@ impl Vm {
         }
     }
 
-    fn domain(&self) -> Result<Option<Domain>, VirtError> {
-        match self.inner.connection.get()?.lookup_domain_by_name(self.libvirt_name()) {
-            Ok(domain) => Ok(Some(domain)),
-            Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(None),
-            Err(e) => Err(self.error("look at", &e)),
-        }
+    /// Asks libvirt something about the domain.
+    fn ask<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        question: impl FnOnce(&Domain) -> Result<T, virt::error::Error> + Send + 'static,
+    ) -> Result<Result<T, virt::error::Error>, VirtError> {
+        let name = self.libvirt_name().to_owned();
+        self.inner.connection.call(limit, move |connect| {
+            connect.lookup_domain_by_name(&name).and_then(|domain| question(&domain))
+        })
     }
 
     fn error(&self, action: &'static str, source: &virt::error::Error) -> VirtError {

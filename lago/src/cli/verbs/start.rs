@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::cli::context::Context;
-use crate::prefix::START_LIMIT;
+use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -13,9 +13,9 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     no_wait: bool,
 
-    /// How many seconds the guests may take until they answer ssh.
-    #[arg(long, value_name = "SECONDS", default_value_t = START_LIMIT.as_secs())]
-    limit: u64,
+    /// How many seconds the guests may take until they answer ssh, instead of the setting `start_limit`.
+    #[arg(long, value_name = "SECONDS")]
+    limit: Option<u64>,
 }
 
 impl Arguments {
@@ -24,8 +24,15 @@ impl Arguments {
         if self.no_wait {
             prefix.power_on(&self.vms)?;
         } else {
-            prefix.start_vms(&self.vms, Duration::from_secs(self.limit))?;
+            prefix.start_vms(&self.vms, self.limit()?)?;
         }
         Ok(())
+    }
+
+    fn limit(&self) -> anyhow::Result<Duration> {
+        match self.limit {
+            Some(seconds) => Ok(Duration::from_secs(seconds)),
+            None => Ok(Config::load()?.start_limit),
+        }
     }
 }
