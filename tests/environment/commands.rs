@@ -20,7 +20,7 @@ pub(crate) fn arguments_arrive_as_they_are(client: Client) -> TestResult {
     let words =
         ["two words", "it's", "\"$HOME\"", "`id`", "a\nb", "", "*", "-n", "ä€", "\\", "!!", "~"];
     let output = client.run(Cmd::new("printf").arg("[%s]").args(words))?;
-    let expected = words.map(|word| format!("[{word}]")).concat();
+    let expected: String = words.iter().flat_map(|word| ["[", word, "]"]).collect();
     ensure!(output.stdout() == expected, "{}", output.stdout());
     Ok(())
 }

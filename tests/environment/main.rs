@@ -4,6 +4,8 @@
     reason = "the harness hands a scenario's parameters over"
 )]
 
+#![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
+
 mod commands;
 mod files;
 mod network;

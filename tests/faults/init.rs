@@ -115,16 +115,15 @@ fn a_full_disk() {
     let disk = place.join("disk");
     fs::create_dir(&disk).expect("a directory can be made");
     let text = fs::read_to_string(init_file("one-vm.yaml")).expect("it reads");
-    let disks = (0..12)
-        .map(|n| {
+    let disk_lines = ('b'..='m')
+        .map(|letter| {
             format!(
-                "\n      - {{name: d{n}, type: empty, size: 1G, dev: vd{}, format: qcow2}}",
-                (b'b' + n) as char
+                "      - {{name: d{letter}, type: empty, size: 1G, dev: vd{letter}, format: qcow2}}"
             )
         })
         .collect::<Vec<_>>()
-        .concat();
-    let with_disks = text.replace("format: qcow2}", &format!("format: qcow2}}{disks}"));
+        .join("\n");
+    let with_disks = text.replace("format: qcow2}", &format!("format: qcow2}}\n{disk_lines}"));
     let init_file = place.join("LagoInitFile.yaml");
     fs::write(&init_file, with_disks).expect("it writes");
 
