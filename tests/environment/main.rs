@@ -3,7 +3,6 @@
     clippy::needless_pass_by_value,
     reason = "the harness hands a scenario's parameters over"
 )]
-
 #![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
 
 mod commands;
