@@ -45,9 +45,10 @@ impl Session {
         self.place.path()
     }
 
-    /// What differs from run to run is replaced: paths, the UUID.
+    /// What differs from run to run and from machine to machine is replaced: paths, the UUID, how VMs run.
     fn redacted(&self, text: &str) -> String {
         let text = text.replace(&*self.path().to_string_lossy(), "[DIR]");
+        let text = text.replace("kvm", "[ACCEL]").replace("tcg", "[ACCEL]");
         let is_uuid = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
         let uuid = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|w| is_uuid(w));
         match uuid {

@@ -1,3 +1,6 @@
+//! The suites that the tests run.
+#![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
+
 use std::thread;
 
 use lago_system_tests::{init_file, repository_manifest};
@@ -43,7 +46,6 @@ fn reads(vm: Vm0) -> TestResult {
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "parameters are handed over")]
 fn is_alone(prefix: Prefix, vms: Vms) -> TestResult {
     ensure!(vms.len() == 1 && prefix.is_running()?);
     Ok(())

@@ -129,8 +129,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What is in the images of a store. Another test may add an image meanwhile, so only those that the images' names end
-/// like in a repository count.
+/// What is in the images of a store. The files beside them have an extension, and change when a prefix uses an image.
 fn digests(store: &Path) -> Vec<(PathBuf, String)> {
     let is_image = |path: &PathBuf| path.extension().is_none();
     let mut images: Vec<_> = files(store).into_iter().filter(is_image).collect();
