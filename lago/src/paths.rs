@@ -53,7 +53,7 @@ impl Paths {
 
     /// The file that is there while the prefix is being made: a directory with it and without a record is half made.
     pub fn unfinished(&self) -> PathBuf {
-        self.prefix.join("unfinished")
+        self.prefix.join(".lago-unfinished")
     }
 
     /// The directory of the VMs' disks.

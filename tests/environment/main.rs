@@ -1,8 +1,4 @@
 //! Two VMs on a private host, as a suite sees them. The suite is one of lago-test's own, so it tests that too.
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "the harness hands a scenario's parameters over"
-)]
 #![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
 
 mod commands;

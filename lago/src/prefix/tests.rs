@@ -58,5 +58,5 @@ fn removing_spares_the_lock_and_the_mark_until_the_end() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     left.sort();
-    assert_eq!(left, [dirlock::LOCK_FILE, "unfinished"]);
+    assert_eq!(left, [".lago-unfinished", dirlock::LOCK_FILE]);
 }

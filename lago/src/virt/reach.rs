@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use virt::error::ErrorNumber;
 
-use super::connection::{Connection, QUESTION_LIMIT};
+use super::connection::Connection;
 use crate::guest::{Reach, console};
 use crate::host::HostError;
+
+/// How long a look at the VM may take. A libvirt that is slower must not make ssh overrun its own limits.
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
 /// A VM as its ssh client sees it.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl Reach for VmReach {
             return Some("the private host that it ran on was stopped".to_owned());
         }
         let name = self.libvirt_name.clone();
-        let active = self.connection.call(QUESTION_LIMIT, move |connect| {
+        let active = self.connection.call(LOOK_LIMIT, move |connect| {
             connect.lookup_domain_by_name(&name).and_then(|domain| domain.is_active())
         });
         match active.ok()? {

@@ -13,7 +13,7 @@ use super::VirtError;
 use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
 use super::domain_xml::DomainDescription;
 use crate::Result;
-use crate::guest::{Cmd, GuestStatus, Output, Ssh, console};
+use crate::guest::{Cmd, GuestStatus, Output, Ssh, Terminal, console};
 use crate::spec;
 
 /// A virtual machine: what the init file says of it, its domain, and the way into its guest.
@@ -192,6 +192,12 @@ impl Vm {
     pub fn copy_from(&self, remote: impl AsRef<Path>, local: impl AsRef<Path>) -> Result<()> {
         self.require_running()?;
         Ok(self.inner.ssh.copy_from(remote, local).map(drop)?)
+    }
+
+    /// Runs a command in the guest for as long as it takes, with these streams, and returns how it ended.
+    pub fn converse(&self, command: &Cmd, streams: Terminal<'_>) -> Result<GuestStatus> {
+        self.require_running()?;
+        Ok(self.inner.ssh.interactive_on(Some(command), streams)?)
     }
 
     /// Opens a shell in the guest on this process's terminal, and returns how it ended.

@@ -44,7 +44,7 @@ pub(super) fn list(recipe: &Recipe, cache: &Cache) -> Result<()> {
     };
 
     let mut manifest = read(cache)?;
-    let versions = BTreeMap::from([("v1".to_owned(), version)]);
+    let versions = BTreeMap::from([(recipe.hash.clone(), version)]);
     manifest.templates.insert(recipe.name.clone(), Template { versions });
     cache.write("repo.json", &serde_json::to_vec_pretty(&manifest)?)
 }

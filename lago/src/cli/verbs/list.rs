@@ -37,7 +37,7 @@ fn prefixes(context: &Context) -> anyhow::Result<Value> {
     let workdir = context.workdir()?;
     Ok(json!({
         "Prefixes": {
-            "current": workdir.current()?,
+            "current": workdir.current().ok(),
             "all": workdir.list()?,
         }
     }))

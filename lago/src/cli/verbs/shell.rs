@@ -1,13 +1,11 @@
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::Vm;
 use crate::cli::context::Context;
-use crate::guest::{Cmd, GuestStatus};
-
-/// What a command of `shell -c` may take; it is a person or a script that waits, and either can end it.
-const SHELL_LIMIT: Duration = Duration::from_secs(24 * 3600);
+use crate::guest::{Cmd, GuestStatus, Terminal};
 
 /// Shells report a signal as this plus its number.
 const SIGNAL_BASE: u8 = 128;
@@ -28,33 +26,21 @@ impl Arguments {
         let prefix = context.prefix()?;
         let vm = prefix.vm(&self.vm)?;
         let status = match self.command {
-            Some(script) => run_script(vm, &script)?,
+            Some(script) => run(vm, &Cmd::sh(script))?,
             None if std::io::stdin().is_terminal() => vm.interactive_ssh()?,
-            None => run_script(vm, &read_stdin()?)?,
+            None => run(vm, &Cmd::new("sh"))?,
         };
         Ok(exit_code(&status))
     }
 }
 
-fn run_script(vm: &Vm, script: &str) -> anyhow::Result<GuestStatus> {
-    let mut command = Cmd::new("sh").arg("-c").arg(script).limit(SHELL_LIMIT);
-    if !std::io::stdin().is_terminal() {
-        command = command.stdin(read_stdin_bytes()?);
-    }
-    let output = vm.output(&command)?;
-    std::io::stdout().write_all(output.stdout_bytes())?;
-    std::io::stderr().write_all(output.stderr_bytes())?;
-    Ok(output.status)
-}
-
-fn read_stdin() -> anyhow::Result<String> {
-    Ok(std::io::read_to_string(std::io::stdin())?)
-}
-
-fn read_stdin_bytes() -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Runs a command with this process's standard streams, as they come. A terminal is left to the person at it.
+fn run(vm: &Vm, command: &Cmd) -> anyhow::Result<GuestStatus> {
+    let stdin = std::io::stdin();
+    let nothing = File::open("/dev/null")?;
+    let input = if stdin.is_terminal() { nothing.as_fd() } else { stdin.as_fd() };
+    let (output, error) = (&mut std::io::stdout(), &mut std::io::stderr());
+    Ok(vm.converse(command, Terminal { input, output, error })?)
 }
 
 fn exit_code(status: &GuestStatus) -> ExitCode {
