@@ -61,15 +61,16 @@ fn changed_repository(directory: &Path) -> TemplateRepository {
     let manifest = fs::read_to_string(repository_manifest()).expect("it reads");
     let mut manifest: serde_json::Value = serde_json::from_str(&manifest).expect("it is JSON");
     let root = Path::new(manifest["sources"]["local"]["args"]["root"].as_str().expect("a path"));
-    let image = manifest["templates"]["mini"]["versions"]["v1"]["handle"].as_str();
-    let image = image.expect("mini has a version v1");
+    let versions = manifest["templates"]["mini"]["versions"].as_object().expect("mini is listed");
+    let image = versions.values().next().expect("mini has a version")["handle"].as_str();
+    let image = image.expect("a handle is a file's name").to_owned();
     for suffix in ["", ".hash", ".metadata"] {
         let name = format!("{image}{suffix}");
         fs::copy(root.join(&name), directory.join(&name)).expect("it copies");
     }
-    let mut content = fs::read(directory.join(image)).expect("it reads");
+    let mut content = fs::read(directory.join(&image)).expect("it reads");
     *content.last_mut().expect("it is not empty") ^= 1;
-    fs::write(directory.join(image), content).expect("it writes");
+    fs::write(directory.join(&image), content).expect("it writes");
     manifest["sources"]["local"]["args"]["root"] = directory.to_string_lossy().into();
     let path = directory.join("repo.json");
     fs::write(&path, manifest.to_string()).expect("it writes");
