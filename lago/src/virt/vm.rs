@@ -171,11 +171,9 @@ impl Vm {
     /// Runs a command in the guest; an exit status other than zero is an error that holds the command's output.
     ///
     /// ```no_run
-    /// # fn main() -> lago::Result<()> {
-    /// # let vm: lago::Vm = unimplemented!();
-    /// let kernel = vm.run(lago::cmd!("uname", "-r"))?.stdout().trim().to_owned();
-    /// # Ok(())
-    /// # }
+    /// fn kernel(vm: &lago::Vm) -> lago::Result<String> {
+    ///     Ok(vm.run(lago::cmd!("uname", "-r"))?.stdout().trim().to_owned())
+    /// }
     /// ```
     pub fn run(&self, command: impl Into<Cmd>) -> Result<Output> {
         self.require_running()?;
