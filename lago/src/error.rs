@@ -49,6 +49,9 @@ pub enum Error {
     /// A prefix as a directory.
     #[error(transparent)]
     Prefix(#[from] crate::prefix::PrefixError),
+    /// Snapshots and forks.
+    #[error(transparent)]
+    Snapshot(#[from] crate::snapshot::SnapshotError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {

@@ -11,6 +11,7 @@ pub mod guest;
 pub mod host;
 pub mod paths;
 pub mod prefix;
+pub mod snapshot;
 pub mod spec;
 pub mod sysprep;
 pub mod templates;

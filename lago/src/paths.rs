@@ -11,6 +11,9 @@ use crate::dirlock::LOCK_FILE;
 use crate::utils::read_json;
 use crate::workdir::WorkdirError;
 
+const LAYERS: &str = "layers";
+const SNAPSHOTS: &str = "snapshots";
+
 /// The paths inside one prefix. It only names them; nothing is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -69,6 +72,41 @@ impl Paths {
     /// The disk from which the VM `vm` takes its identity.
     pub fn seed(&self, vm: &str) -> PathBuf {
         self.images().join(format!("{vm}-seed.img"))
+    }
+
+    /// The file that holds what changes in the prefix: the layer in use, the snapshots.
+    pub fn state(&self) -> PathBuf {
+        self.prefix.join("state.json")
+    }
+
+    /// The directory that holds a directory for each layer of the disks.
+    pub fn layers(&self) -> PathBuf {
+        self.prefix.join(LAYERS)
+    }
+
+    /// The directory of a layer of the disks: what the VMs wrote from one snapshot to the next.
+    pub fn layer(&self, number: u32) -> PathBuf {
+        self.layers().join(number.to_string())
+    }
+
+    /// A disk's file in a layer, from the prefix.
+    pub fn layer_disk(number: u32, vm: &str, dev: &str) -> PathBuf {
+        Path::new(LAYERS).join(number.to_string()).join(vm).join(format!("{dev}.qcow2"))
+    }
+
+    /// The directory that holds a directory for each snapshot.
+    pub fn snapshots(&self) -> PathBuf {
+        self.prefix.join(SNAPSHOTS)
+    }
+
+    /// What a snapshot holds besides disks, from the prefix.
+    pub fn snapshot(name: &str) -> PathBuf {
+        Path::new(SNAPSHOTS).join(name)
+    }
+
+    /// The forks that belong to the prefix and go with it.
+    pub fn forks(&self) -> PathBuf {
+        self.prefix.join("forks")
     }
 
     /// The directory of the logs.

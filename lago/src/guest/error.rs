@@ -39,6 +39,16 @@ impl fmt::Display for ConnectStep {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuestError {
+    /// The guest agent gave no answer, or refused.
+    #[error("{vm}: the guest agent did not {what}: {detail}")]
+    Agent {
+        /// The VM's name.
+        vm: String,
+        /// What it was asked to do.
+        what: &'static str,
+        /// What libvirt or the agent said.
+        detail: String,
+    },
     /// No session could be opened.
     #[error("{vm}: no ssh session with {address}: {step}: {detail}")]
     Unreachable {

@@ -3,6 +3,7 @@
 //! A command is a [`Cmd`], written with [`cmd!`](crate::cmd); what it left behind is an [`Output`]. The way in is
 //! [`Ssh`]: commands, files and an interactive shell over a pool of sessions that verify the guest's host key.
 
+pub mod agent;
 mod command;
 pub mod console;
 mod error;
@@ -11,6 +12,7 @@ mod output;
 mod quote;
 pub mod ssh;
 
+pub use agent::{Agent, AgentChannel, AgentFault, AgentOutput};
 pub use command::{Cmd, DEFAULT_COMMAND_LIMIT};
 pub use error::{CommandFailed, ConnectStep, GuestError};
 pub use output::{GuestStatus, Output};

@@ -31,11 +31,16 @@ pub struct DiskImage {
 }
 
 impl DiskImage {
-    pub(super) fn device(&self, paths: &Paths) -> DiskDevice {
+    /// Whether the guest may write to it.
+    pub(crate) fn is_writable(&self) -> bool {
+        !self.read_only && self.format != DiskFormat::Iso
+    }
+
+    pub(crate) fn device(&self, paths: &Paths) -> DiskDevice {
         let cdrom = self.format == DiskFormat::Iso;
         DiskDevice {
             path: paths.prefix().join(&self.path),
-            format: if self.format == DiskFormat::Qcow2 { "qcow2" } else { "raw" },
+            format: self.format.qemu_name(),
             dev: self.dev.clone(),
             read_only: self.read_only || cdrom,
             cdrom,
@@ -136,10 +141,9 @@ impl Target<'_> {
     }
 
     fn empty(&self, size: u64) -> Result<PathBuf> {
-        let format = if self.disk.format == DiskFormat::Qcow2 { "qcow2" } else { "raw" };
         self.create(
             HostCommand::new("qemu-img")
-                .args(["create", "-q", "-f", format])
+                .args(["create", "-q", "-f", self.disk.format.qemu_name()])
                 .arg(&self.path)
                 .arg(size.to_string()),
         )
@@ -197,13 +201,16 @@ fn extension(format: DiskFormat) -> &'static str {
     }
 }
 
-/// Removes all disks; done when there are none.
+/// Removes all disks and snapshots; done when there are none.
 pub(super) fn remove(paths: &Paths) -> Result<(), PrefixError> {
-    let path = paths.images();
-    match fs::remove_dir_all(&path) {
+    let removed = |path: PathBuf, result: io::Result<()>| match result {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(PrefixError::Io { action: "remove", path, source })
         }
         _ => Ok(()),
-    }
+    };
+    removed(paths.state(), fs::remove_file(paths.state()))?;
+    [paths.snapshots(), paths.layers(), paths.images()]
+        .into_iter()
+        .try_for_each(|path| removed(path.clone(), fs::remove_dir_all(path)))
 }

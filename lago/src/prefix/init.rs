@@ -99,7 +99,7 @@ pub(super) fn init(options: &InitOptions) -> Result<Prefix> {
 }
 
 /// Makes the directory, or takes over one that a killed process left half made.
-fn claim(paths: &Paths) -> Result<DirLock> {
+pub(crate) fn claim(paths: &Paths) -> Result<DirLock> {
     let path = paths.prefix();
     if !may_claim(paths).map_err(|source| PrefixError::Io {
         action: "read",
@@ -165,15 +165,7 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
         plan,
         disks,
     );
-    // The record is what makes the directory a prefix, so it comes last.
-    record.write(paths)?;
-    let prefix = Prefix::assemble(paths.clone(), record)?;
-    fs::remove_file(paths.unfinished()).map_err(|source| PrefixError::Io {
-        action: "remove",
-        path: paths.unfinished(),
-        source,
-    })?;
-    Ok(prefix)
+    Prefix::establish(paths, record)
 }
 
 fn refuse_unsupported(init_file: &InitFile) -> Result<(), PrefixError> {

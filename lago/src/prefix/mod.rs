@@ -7,21 +7,27 @@ mod disks;
 mod error;
 mod identity;
 mod init;
+pub(crate) mod layers;
 mod record;
-mod removal;
+pub(crate) mod removal;
+pub(crate) mod state;
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use disks::DiskImage;
 pub use error::PrefixError;
 pub use init::InitOptions;
-pub use record::{HostKind, Record};
+pub(crate) use init::claim as claim_directory;
+pub use record::{HostKind, Origin, Record};
 
 pub use crate::constants::START_LIMIT;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::Host;
 use crate::paths::Paths;
+use crate::snapshot;
 use crate::utils::{error_chain, parallel};
 use crate::virt::{Network, VirtEnv, Vm, VmState};
 use crate::workdir::WorkdirError;
@@ -61,11 +67,25 @@ impl Prefix {
         init::init(options)
     }
 
-    /// Opens a prefix that exists.
+    /// Opens a prefix that exists. A snapshot or a revert that a killed process left half done is finished first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let paths = Self::paths_at(path.as_ref())?;
         let record = Record::read(&paths)?;
-        Self::assemble(paths, record)
+        let prefix = Self::assemble(paths, record)?;
+        snapshot::recover(&prefix);
+        Ok(prefix)
+    }
+
+    /// Makes the directory a prefix, by its record, once all else is in it.
+    pub(crate) fn establish(paths: &Paths, record: Record) -> Result<Self> {
+        record.write(paths)?;
+        let prefix = Self::assemble(paths.clone(), record)?;
+        fs::remove_file(paths.unfinished()).map_err(|source| PrefixError::Io {
+            action: "remove",
+            path: paths.unfinished(),
+            source,
+        })?;
+        Ok(prefix)
     }
 
     fn paths_at(path: &Path) -> Result<Paths, PrefixError> {
@@ -77,8 +97,9 @@ impl Prefix {
     }
 
     fn assemble(paths: Paths, record: Record) -> Result<Self> {
+        let record = Arc::new(record);
         let virt_env = Arc::new(record.assemble(&paths)?);
-        Ok(Self { paths, record: Arc::new(record), virt_env })
+        Ok(Self { paths, record, virt_env })
     }
 
     /// Where things are in the prefix.
@@ -158,18 +179,26 @@ impl Prefix {
         self.virt_env.stop()
     }
 
-    /// Stops everything and removes the disks; the logs and reports in the prefix stay.
+    /// Stops everything and removes the disks and snapshots; the logs and reports in the prefix stay.
     pub fn cleanup(&self) -> Result<()> {
         let _lock = self.lock()?;
+        self.require_no_forks()?;
         self.virt_env.stop()?;
         Ok(disks::remove(&self.paths)?)
     }
 
-    /// Stops everything and removes the prefix's directory.
+    /// Stops everything and removes the prefix's directory. Refused while a fork elsewhere stands on it.
     pub fn destroy(self) -> Result<()> {
         let _lock = self.lock()?;
+        self.require_no_forks()?;
         self.virt_env.stop()?;
         Ok(removal::remove(&self.paths)?)
+    }
+
+    /// Destroys the forks inside, and refuses to go on while there are others.
+    fn require_no_forks(&self) -> Result<()> {
+        snapshot::require_no_forks(&self.paths)?;
+        snapshot::destroy_forks_inside(&self.paths)
     }
 
     /// As [`Self::destroy`], for a directory that need not be a whole prefix any more: what a killed process left half
@@ -184,6 +213,7 @@ impl Prefix {
             Err(error) => {
                 tracing::warn!("{}; removing what is there", error_chain(&error));
                 let _lock = dirlock::lock(paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?;
+                snapshot::destroy_forks_inside(&paths)?;
                 Host::private(paths.host()).stop()?;
                 Ok(removal::remove(&paths)?)
             }
@@ -209,11 +239,11 @@ impl Prefix {
         self.vms().map(|vm| Ok((vm, if host_runs { vm.state()? } else { VmState::Down }))).collect()
     }
 
-    fn lock(&self) -> Result<DirLock> {
+    pub(crate) fn lock(&self) -> Result<DirLock> {
         Ok(dirlock::lock(self.paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?)
     }
 
-    fn require_complete(&self) -> Result<(), PrefixError> {
+    pub(crate) fn require_complete(&self) -> Result<(), PrefixError> {
         if self.paths.images().is_dir() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::disks::DiskImage;
-use crate::guest::{Ssh, SshTarget, keys};
+use super::layers::ActiveDisks;
+use crate::guest::{Reach, Ssh, SshTarget, keys};
 use crate::host::{Acceleration, Host};
 use crate::paths::Paths;
 use crate::spec::{Domain, InitFile, Plan, PlannedVm};
@@ -17,7 +19,7 @@ use crate::utils::{read_json, write_json};
 use crate::virt::connection::Connection;
 use crate::virt::domain_xml::{DomainDescription, NicDevice, Processor};
 use crate::virt::reach::VmReach;
-use crate::virt::{Network, VirtEnv, VirtError, Vm};
+use crate::virt::{Network, VirtEnv, VirtError, Vm, VmParts};
 use crate::{Result, constants};
 
 /// Where ssh listens in a guest.
@@ -39,8 +41,20 @@ pub struct Record {
     pub init_file: InitFile,
     /// The addresses and names that the init file left open.
     pub plan: Plan,
-    /// The disks of each VM, the boot disk first.
+    /// The disks of each VM as they were made, the boot disk first.
     pub disks: IndexMap<String, Vec<DiskImage>>,
+    /// What the prefix was forked from, if it is a fork.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+/// What a fork stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The prefix.
+    pub prefix: PathBuf,
+    /// The snapshot in it.
+    pub snapshot: String,
 }
 
 /// Where the domains of a prefix run.
@@ -107,20 +121,21 @@ impl Record {
             init_file,
             plan,
             disks,
+            origin: None,
         }
     }
 
-    pub(super) fn read(paths: &Paths) -> Result<Self> {
+    pub(crate) fn read(paths: &Paths) -> Result<Self> {
         paths.check()?;
         Ok(read_json(&paths.record())?)
     }
 
-    pub(super) fn write(&self, paths: &Paths) -> Result<()> {
+    pub(crate) fn write(&self, paths: &Paths) -> Result<()> {
         Ok(write_json(&paths.record(), self)?)
     }
 
     /// The objects through which the environment is used.
-    pub(super) fn assemble(&self, paths: &Paths) -> Result<VirtEnv> {
+    pub(super) fn assemble(self: &Arc<Self>, paths: &Paths) -> Result<VirtEnv> {
         let connection = Arc::new(Connection::new(self.host.host(paths)));
         let networks = self.plan.nets.iter().map(|net| {
             let name = self.host.libvirt_name(self.id, &net.name);
@@ -136,7 +151,7 @@ impl Record {
     }
 
     fn assemble_vm(
-        &self,
+        self: &Arc<Self>,
         planned: &PlannedVm,
         paths: &Paths,
         connection: &Arc<Connection>,
@@ -153,13 +168,25 @@ impl Record {
             identity: paths.ssh_key(),
             host_key: keys::load_public(&paths.host_key_pub(&planned.name))?,
         };
-        let reach = VmReach {
-            libvirt_name: description.name.clone(),
-            connection: Arc::clone(connection),
-            console_log: description.console_log.clone(),
+        let reach = Arc::new(VmReach::new(
+            description.name.clone(),
+            Arc::clone(connection),
+            description.console_log.clone(),
+        ));
+        let disks = ActiveDisks {
+            paths: paths.clone(),
+            record: Arc::clone(self),
+            vm: planned.name.clone(),
         };
-        let ssh = Ssh::new(target, Arc::new(reach));
-        Ok(Vm::new(spec.clone(), planned.clone(), description, Arc::clone(connection), ssh))
+        Ok(Vm::new(VmParts {
+            spec: spec.clone(),
+            plan: planned.clone(),
+            description,
+            disks: Box::new(disks),
+            connection: Arc::clone(connection),
+            ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
+            reach,
+        }))
     }
 
     fn describe(&self, planned: &PlannedVm, spec: &Domain, paths: &Paths) -> DomainDescription {
@@ -176,7 +203,7 @@ impl Record {
             sockets: spec.cpu,
             cpu: processor(spec),
             acceleration: self.acceleration,
-            disks: self.disks[&planned.name].iter().map(|disk| disk.device(paths)).collect(),
+            disks: Vec::new(),
             nics: nics.collect(),
             console_log: paths.console_log(&planned.name),
         }

@@ -9,7 +9,7 @@ use crate::paths::Paths;
 /// Removes the directory and all that is in it.
 ///
 /// The mark of a half prefix comes first and goes last.
-pub(super) fn remove(paths: &Paths) -> Result<(), PrefixError> {
+pub(crate) fn remove(paths: &Paths) -> Result<(), PrefixError> {
     mark(paths)?;
     clear(paths)?;
     fs::remove_dir_all(paths.prefix()).map_err(|source| error("remove", paths, source))

@@ -165,6 +165,16 @@ pub enum DiskFormat {
     Iso,
 }
 
+impl DiskFormat {
+    /// What QEMU calls the format of the file.
+    pub fn qemu_name(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw | Self::Iso => "raw",
+        }
+    }
+}
+
 /// A step that changes an image before the first start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

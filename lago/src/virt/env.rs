@@ -83,6 +83,17 @@ impl VirtEnv {
         Ok(())
     }
 
+    /// Pulls the plug of all VMs, and leaves what they ran on.
+    pub(crate) fn stop_vms(&self) -> Result<()> {
+        for vm in self.vms.values() {
+            vm.ssh().forget_sessions();
+        }
+        if self.host().is_running() {
+            parallel(self.vms.values(), Vm::stop)?;
+        }
+        Ok(())
+    }
+
     /// Pulls the plug of all VMs, takes the networks down and the host with them.
     ///
     /// A private host takes everything with it, so there nothing is asked of libvirt, which may be what has failed.

@@ -3,17 +3,20 @@
 //! [`VirtEnv`] is all of a prefix's; [`Vm`] and [`Network`] are one of them. The descriptions that libvirt gets are
 //! pure values ([`domain_xml::DomainDescription`], [`network_xml::NetworkDescription`]) that write themselves as XML.
 
+pub(crate) mod checkpoint;
 pub(crate) mod connection;
 pub mod domain_xml;
 mod env;
 mod network;
 pub mod network_xml;
 pub(crate) mod reach;
+mod saved_xml;
 mod vm;
 mod xml;
 
 pub use env::VirtEnv;
 pub use network::Network;
+pub(crate) use vm::{CurrentDisks, VmParts};
 pub use vm::{Vm, VmState};
 
 use std::time::Duration;
@@ -78,6 +81,14 @@ pub enum VirtError {
         name: String,
         /// The names that there are.
         known: String,
+    },
+    /// What libvirt keeps of a domain cannot be read.
+    #[error("the description of VM {vm} that libvirt gave is not understood: {reason}")]
+    Description {
+        /// The VM's name in the init file.
+        vm: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The VM is down, and what was asked needs it up.
     #[error("VM {vm} is not running ({reason}); `lago start {vm}` starts it{}", console_excerpt(.console))]

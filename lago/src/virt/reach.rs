@@ -1,15 +1,16 @@
-//! How ssh gets to a VM, and how it learns that the VM is gone.
+//! How ssh and the guest agent get to a VM, and how ssh learns that the VM is gone.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use virt::error::ErrorNumber;
 
 use super::connection::Connection;
-use crate::guest::{Reach, console};
+use crate::guest::{AgentChannel, AgentFault, Reach, console};
 use crate::host::HostError;
 
 /// How long a look at the VM may take. A libvirt that is slower must not make ssh overrun its own limits.
@@ -21,6 +22,26 @@ pub(crate) struct VmReach {
     pub(crate) libvirt_name: String,
     pub(crate) connection: Arc<Connection>,
     pub(crate) console_log: PathBuf,
+    /// libvirt's number of the domain when it was last asked: each start and each revert gives a new one. Zero until
+    /// it is known.
+    run: AtomicU32,
+}
+
+impl VmReach {
+    pub(crate) fn new(
+        libvirt_name: String,
+        connection: Arc<Connection>,
+        console_log: PathBuf,
+    ) -> Self {
+        Self { libvirt_name, connection, console_log, run: AtomicU32::new(0) }
+    }
+
+    /// Notes the number that the domain has now, and whether it had another one before.
+    pub(super) fn is_other_run(&self, now: Option<u32>) -> bool {
+        let Some(now) = now else { return false };
+        let before = self.run.swap(now, Ordering::Relaxed);
+        before != 0 && before != now
+    }
 }
 
 impl Reach for VmReach {
@@ -39,19 +60,48 @@ impl Reach for VmReach {
         }
         let name = self.libvirt_name.clone();
         let active = self.connection.call(LOOK_LIMIT, move |connect| {
-            connect.lookup_domain_by_name(&name).and_then(|domain| domain.is_active())
+            let domain = connect.lookup_domain_by_name(&name)?;
+            Ok::<_, virt::error::Error>((domain.is_active()?, domain.id()))
         });
         match active.ok()? {
-            Ok(false) => Some("libvirt says that it is shut off".to_owned()),
+            Ok((false, _)) => Some("libvirt says that it is shut off".to_owned()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Some(
                 "its QEMU process has ended: it was stopped, powered off or has crashed".to_owned(),
             ),
-            Ok(true) | Err(_) => None,
+            Ok((true, run)) => {
+                self.is_other_run(run);
+                None
+            }
+            Err(_) => None,
         }
+    }
+
+    fn run(&self) -> Option<u32> {
+        Some(self.run.load(Ordering::Relaxed)).filter(|&run| run != 0)
     }
 
     fn console_tail(&self) -> String {
         console::tail(&self.console_log)
+    }
+}
+
+impl AgentChannel for VmReach {
+    fn ask(&self, question: &str, limit: Duration) -> Result<String, AgentFault> {
+        let (name, question) = (self.libvirt_name.clone(), question.to_owned());
+        // libvirt counts whole seconds, and waits for ever from zero on.
+        let seconds = i32::try_from(limit.as_secs()).unwrap_or(i32::MAX).max(1);
+        let patience = limit.max(Duration::from_secs(1)) + LOOK_LIMIT;
+        let answer = self.connection.call(patience, move |connect| {
+            connect.lookup_domain_by_name(&name)?.qemu_agent_command(&question, seconds, 0)
+        });
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) if error.code().is(ErrorNumber::InternalError) => {
+                Err(AgentFault::Refused(error.message().to_owned()))
+            }
+            Ok(Err(error)) => Err(AgentFault::Silent(error.message().to_owned())),
+            Err(error) => Err(AgentFault::Silent(error.to_string())),
+        }
     }
 }
 
@@ -69,11 +119,11 @@ mod tests {
         rustix::net::listen(&listener, 0).unwrap();
         let listener = std::net::TcpListener::from(listener);
         let address = listener.local_addr().unwrap();
-        let reach = VmReach {
-            libvirt_name: "vm".to_owned(),
-            connection: Arc::new(Connection::new(Host::uri("test:///default"))),
-            console_log: PathBuf::new(),
-        };
+        let reach = VmReach::new(
+            "vm".to_owned(),
+            Arc::new(Connection::new(Host::uri("test:///default"))),
+            PathBuf::new(),
+        );
         // Nobody accepts, so what fits into the queue is soon used up.
         let connect = || reach.connect(address, Duration::from_millis(50));
         let mut open = Vec::new();

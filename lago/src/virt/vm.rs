@@ -11,9 +11,10 @@ use virt::error::ErrorNumber;
 
 use super::VirtError;
 use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
-use super::domain_xml::DomainDescription;
+use super::domain_xml::{DiskDevice, DomainDescription};
+use super::reach::VmReach;
 use crate::Result;
-use crate::guest::{Cmd, GuestStatus, Output, Ssh, Terminal, console};
+use crate::guest::{Agent, Cmd, GuestStatus, Output, Ssh, Terminal, console};
 use crate::spec;
 
 /// A virtual machine: what the init file says of it, its domain, and the way into its guest.
@@ -29,8 +30,29 @@ struct Inner {
     spec: spec::Domain,
     plan: spec::PlannedVm,
     description: DomainDescription,
+    disks: Box<dyn CurrentDisks>,
     connection: Arc<Connection>,
+    reach: Arc<VmReach>,
     ssh: Ssh,
+    agent: Agent,
+}
+
+/// What a VM is made of.
+pub(crate) struct VmParts {
+    pub(crate) spec: spec::Domain,
+    pub(crate) plan: spec::PlannedVm,
+    /// Its disks come from `disks` whenever it starts.
+    pub(crate) description: DomainDescription,
+    pub(crate) disks: Box<dyn CurrentDisks>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) reach: Arc<VmReach>,
+    pub(crate) ssh: Ssh,
+}
+
+/// The disks that a VM has. They change with every snapshot, so they are asked for when they are needed.
+pub(crate) trait CurrentDisks: Send + Sync {
+    /// The disks to start with now.
+    fn current(&self) -> Result<Vec<DiskDevice>>;
 }
 
 /// What a VM is doing, in libvirt's words.
@@ -63,15 +85,23 @@ impl fmt::Display for VmState {
 }
 
 impl Vm {
-    pub(crate) fn new(
-        spec: spec::Domain,
-        plan: spec::PlannedVm,
-        description: DomainDescription,
-        connection: Arc<Connection>,
-        ssh: Ssh,
-    ) -> Self {
+    pub(crate) fn new(parts: VmParts) -> Self {
+        let VmParts { spec, plan, description, disks, connection, reach, ssh } = parts;
         let name = plan.name.clone();
-        Self { inner: Arc::new(Inner { name, spec, plan, description, connection, ssh }) }
+        let agent = Agent::new(name.clone(), reach.clone());
+        Self {
+            inner: Arc::new(Inner {
+                name,
+                spec,
+                plan,
+                description,
+                disks,
+                connection,
+                reach,
+                ssh,
+                agent,
+            }),
+        }
     }
 
     /// The name in the init file, which is the guest's host name too.
@@ -109,6 +139,11 @@ impl Vm {
         &self.inner.ssh
     }
 
+    /// The QEMU guest agent in the guest, for what works without network and sshd.
+    pub fn agent(&self) -> &Agent {
+        &self.inner.agent
+    }
+
     /// What the VM is doing.
     pub fn state(&self) -> Result<VmState, VirtError> {
         match self.ask(QUESTION_LIMIT, Domain::state)? {
@@ -125,17 +160,19 @@ impl Vm {
 
     /// Powers the VM on; one that is up already is left alone. Returns at power-on: [`Self::wait_for_ssh`] waits
     /// for the guest.
-    pub fn start(&self) -> Result<(), VirtError> {
+    pub fn start(&self) -> Result<()> {
         if self.alive()? {
             return Ok(());
         }
         let _span = tracing::info_span!("start", vm = self.name()).entered();
         tracing::info!("powering on");
-        let xml = self.inner.description.to_xml();
+        let disks = self.current_disks()?;
+        let xml = DomainDescription { disks, ..self.inner.description.clone() }.to_xml();
         self.inner
             .connection
             .call(CHANGE_LIMIT, move |connect| connect.create_domain_xml(&xml, 0).map(drop))?
-            .map_err(|e| self.error("start", &e))
+            .map_err(|e| self.error("start", &e))?;
+        Ok(())
     }
 
     /// Pulls the plug; a VM that is down already is left alone.
@@ -204,8 +241,28 @@ impl Vm {
         Ok(self.inner.ssh.interactive(None)?)
     }
 
+    /// The disks that the VM uses when it starts now.
+    pub(super) fn current_disks(&self) -> Result<Vec<DiskDevice>> {
+        self.inner.disks.current()
+    }
+
+    /// Sessions with a guest that was started anew or put back meanwhile are of no use; they are closed here.
     fn require_running(&self) -> Result<(), VirtError> {
-        match self.state()? {
+        let answer = self.ask(QUESTION_LIMIT, |domain| {
+            // A domain that has just gone down has no number any more, and its state says so.
+            Ok((domain.state()?.0, domain.id()))
+        })?;
+        let state = match answer {
+            Ok((state, run)) => {
+                if self.inner.reach.is_other_run(run) {
+                    self.inner.ssh.forget_sessions();
+                }
+                state.into()
+            }
+            Err(e) if e.code().is(ErrorNumber::NoDomain) => VmState::Down,
+            Err(e) => return Err(self.error("look at", &e)),
+        };
+        match state {
             VmState::Running | VmState::ShuttingDown => Ok(()),
             state => Err(VirtError::NotRunning {
                 vm: self.inner.name.clone(),
@@ -216,7 +273,7 @@ impl Vm {
     }
 
     /// Asks libvirt something about the domain.
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &self,
         limit: Duration,
         question: impl FnOnce(&Domain) -> Result<T, virt::error::Error> + Send + 'static,
@@ -227,7 +284,11 @@ impl Vm {
         })
     }
 
-    fn error(&self, action: &'static str, source: &virt::error::Error) -> VirtError {
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.inner.connection
+    }
+
+    pub(super) fn error(&self, action: &'static str, source: &virt::error::Error) -> VirtError {
         VirtError::Vm {
             vm: self.inner.name.clone(),
             action,

@@ -61,6 +61,12 @@ pub trait Reach: Send + Sync {
     /// Why the VM can no longer answer, once it cannot. Asked about twice a second while something is waited for.
     fn gone(&self) -> Option<String>;
 
+    /// A number that changes when the VM is started anew or put back to a snapshot, as far as it is known. A session
+    /// does not outlive that.
+    fn run(&self) -> Option<u32> {
+        None
+    }
+
     /// The last lines of the VM's console, for messages.
     fn console_tail(&self) -> String;
 }
@@ -92,7 +98,7 @@ impl Ssh {
     /// [`GuestError::NotReady`] with the last try's failure and the console's last lines when the limit passes, else what
     /// ended the wait.
     pub fn wait(&self, limit: Duration) -> Result<()> {
-        let watch = Watch::new(&*self.reach, limit);
+        let watch = Watch::new(&*self.reach, limit).of_any_run();
         let mut pause = FIRST_PAUSE;
         loop {
             let last = match self.open_session(&watch) {

@@ -77,21 +77,28 @@ pub(super) struct Watch<'a> {
     reach: &'a dyn Reach,
     limit: Duration,
     end: Option<Instant>,
+    /// The run of the VM that this began in.
+    run: Option<u32>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(reach: &'a dyn Reach, limit: Duration) -> Self {
         // A limit beyond what the clock can hold is none.
-        Self { reach, limit, end: Instant::now().checked_add(limit) }
+        Self { reach, limit, end: Instant::now().checked_add(limit), run: reach.run() }
     }
 
     pub(super) fn unlimited(reach: &'a dyn Reach) -> Self {
         Self::new(reach, Duration::MAX)
     }
 
+    /// The same, for what goes on when the VM is started anew.
+    pub(super) fn of_any_run(self) -> Self {
+        Self { run: None, ..self }
+    }
+
     /// The same VM, with a limit for one step that never exceeds the whole.
     pub(super) fn at_most(&self, limit: Duration) -> Self {
-        Self::new(self.reach, limit.min(self.remaining()))
+        Self { run: self.run, ..Self::new(self.reach, limit.min(self.remaining())) }
     }
 
     pub(super) fn remaining(&self) -> Duration {
@@ -103,7 +110,15 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn check_vm(&self) -> Result<(), Fault> {
-        self.reach.gone().map_or(Ok(()), |reason| Err(Fault::Gone(reason)))
+        if let Some(reason) = self.reach.gone() {
+            return Err(Fault::Gone(reason));
+        }
+        match (self.run, self.reach.run()) {
+            (Some(before), Some(now)) if before != now => Err(Fault::Gone(
+                "it was put back to a snapshot or started anew meanwhile".to_owned(),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until one of the descriptors is ready, a signal came or a tick passed.

@@ -1,0 +1,25 @@
+//! Removing a snapshot.
+
+use super::{SnapshotError, find, fork, remove_files};
+use crate::Result;
+use crate::prefix::Prefix;
+use crate::prefix::layers;
+use crate::prefix::state::State;
+
+pub(super) fn delete(prefix: &Prefix, name: &str) -> Result<()> {
+    let _lock = prefix.lock()?;
+    let paths = prefix.paths();
+    let mut state = State::read(paths)?;
+    find(&state, name)?;
+    fork::forget_gone(&mut state);
+    if let Some(fork) = state.forks.iter().find(|fork| fork.snapshot == name) {
+        let what = format!("snapshot `{name}`");
+        return Err(SnapshotError::InUse { what, fork: fork.path.clone() }.into());
+    }
+    state.remove_snapshot(name);
+    let unused = state.drop_unused_layers();
+    state.write(paths)?;
+    // What a kill leaves of this is removed when a snapshot of the same name is taken.
+    remove_files(paths, name)?;
+    Ok(layers::remove(paths, unused)?)
+}

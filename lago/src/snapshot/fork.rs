@@ -1,0 +1,130 @@
+//! Another environment from the same snapshot, beside the first.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use super::{Snapshot, SnapshotError, find, revert};
+use crate::Result;
+use crate::paths::Paths;
+use crate::prefix::state::{ForkOf, State};
+use crate::prefix::{HostKind, Origin, Prefix, Record, claim_directory};
+use crate::utils::{FileError, create_dir, parallel, with_rollback};
+
+pub(super) fn fork(prefix: &Prefix, name: &str, path: &Path) -> Result<Prefix> {
+    let _span = tracing::info_span!("fork", name).entered();
+    if let HostKind::Uri(uri) = &prefix.record().host {
+        return Err(SnapshotError::NotPrivate { host: uri.clone() }.into());
+    }
+    let path = std::path::absolute(path).map_err(FileError::io("find", path))?;
+    let paths = Paths::new(path);
+    let lock = claim_directory(&paths)?;
+    let fork = with_rollback(|rollback| {
+        rollback.defer("remove the unfinished fork", || crate::prefix::removal::remove(&paths));
+        let snapshot = register(prefix, name, &paths)?;
+        revert::require_files(prefix.paths(), &snapshot)?;
+        make(prefix, &snapshot, &paths)
+    })?;
+    drop(lock);
+    match fork.revert(name) {
+        Ok(()) => Ok(fork),
+        Err(error) => {
+            let destroyed = fork.destroy();
+            Err(super::take::with_others(error, destroyed.err()))
+        }
+    }
+}
+
+/// Notes the fork, so that nothing is removed from under it. From then on the snapshot stays.
+fn register(prefix: &Prefix, name: &str, fork: &Paths) -> Result<Snapshot> {
+    let _lock = prefix.lock()?;
+    let mut state = State::read(prefix.paths())?;
+    let snapshot = find(&state, name)?.seen_from_elsewhere(prefix.paths().prefix());
+    forget_gone(&mut state);
+    state.forks.push(ForkOf { snapshot: name.to_owned(), path: fork.prefix().to_owned() });
+    state.write(prefix.paths())?;
+    Ok(snapshot)
+}
+
+/// Makes the directory of a prefix that is down and has one snapshot.
+fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
+    let from = origin.paths();
+    for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
+        create_dir(&dir)?;
+    }
+    let mut files = vec![
+        (from.uuid(), paths.uuid()),
+        (from.ssh_key(), paths.ssh_key()),
+        (from.ssh_key_pub(), paths.ssh_key_pub()),
+        (from.known_hosts(), paths.known_hosts()),
+    ];
+    for vm in origin.vms() {
+        files.push((from.host_key(vm.name()), paths.host_key(vm.name())));
+        files.push((from.host_key_pub(vm.name()), paths.host_key_pub(vm.name())));
+    }
+    for (source, target) in files {
+        // Mode and all; a file that a user removed is not missed here.
+        match fs::copy(&source, &target) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::io("copy", &source)(error).into());
+            }
+            _ => {}
+        }
+    }
+    let state = State {
+        snapshots: IndexMap::from([(snapshot.name.clone(), snapshot.clone())]),
+        ..State::default()
+    };
+    state.write(paths)?;
+    let mut record: Record = origin.record().clone();
+    record.origin =
+        Some(Origin { prefix: from.prefix().to_owned(), snapshot: snapshot.name.clone() });
+    for disk in record.disks.values_mut().flatten() {
+        disk.path = from.prefix().join(&disk.path);
+    }
+    Prefix::establish(paths, record)
+}
+
+/// Forgets the forks that are not there any more. One that moved or was made anew from something else is another's.
+pub(super) fn forget_gone(state: &mut State) {
+    state.forks.retain(|fork| {
+        let paths = Paths::new(&fork.path);
+        paths.is_prefix() || paths.unfinished().exists()
+    });
+}
+
+/// Destroys the forks that lie in the prefix.
+pub(crate) fn destroy_forks_inside(paths: &Paths) -> Result<()> {
+    let dir = paths.forks();
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(FileError::io("read", &dir))?,
+    };
+    let forks: Vec<_> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<_>>()
+        .map_err(FileError::io("read", &dir))?;
+    parallel(forks, |fork| {
+        let paths = Paths::new(&fork);
+        if paths.is_prefix() || paths.unfinished().exists() {
+            Prefix::destroy_at(&fork)?;
+        }
+        Ok::<_, crate::Error>(())
+    })?;
+    Ok(fs::remove_dir_all(&dir).map_err(FileError::io("remove", &dir))?)
+}
+
+/// Refuses to remove a prefix that forks elsewhere stand on.
+pub(crate) fn require_no_forks(paths: &Paths) -> Result<()> {
+    let mut state = State::read(paths)?;
+    forget_gone(&mut state);
+    match state.forks.into_iter().find(|fork| !fork.path.starts_with(paths.forks())) {
+        None => Ok(()),
+        Some(fork) => {
+            let what = format!("the prefix {}", paths.prefix().display());
+            Err(SnapshotError::InUse { what, fork: fork.path }.into())
+        }
+    }
+}

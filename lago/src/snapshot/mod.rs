@@ -1,0 +1,252 @@
+//! Snapshots of the whole environment: disks and memory of all VMs, cut at one instant.
+//!
+//! A snapshot has a name and never changes. Snapshots form a tree: each one stands on the one that the environment was
+//! last taken at or put back to. Taking one holds all VMs still for a moment; putting the environment back replaces them
+//! by what they were, so that even a TCP connection between two guests lives on.
+//!
+//! ```no_run
+//! # fn main() -> lago::Result<()> {
+//! let prefix = lago::Prefix::open("my-prefix")?;
+//! prefix.start()?;
+//! prefix.snapshot("clean")?;
+//! prefix.vm("server")?.run(lago::cmd!("rm", "-rf", "/etc"))?;
+//! prefix.revert("clean")?;
+//! let fork = prefix.fork("clean", "my-fork")?; // runs beside it, with the same addresses
+//! fork.destroy()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The disks are chains of qcow2 overlays, of which each snapshot freezes the last one. The memory of a VM is the file
+//! that libvirt makes of it, compressed with zstd.
+
+mod clock;
+mod delete;
+mod error;
+mod fork;
+mod memory;
+mod recovery;
+mod revert;
+mod take;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+pub use error::SnapshotError;
+pub(crate) use fork::{destroy_forks_inside, require_no_forks};
+pub(crate) use recovery::recover;
+
+use crate::Result;
+use crate::paths::Paths;
+use crate::prefix::layers::Disks;
+use crate::prefix::state::{LayerId, State};
+use crate::prefix::{DiskImage, Prefix};
+use crate::virt::VmState;
+
+/// A state of a whole environment that was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: String,
+    /// The snapshot on which the environment stood when this one was taken.
+    pub parent: Option<String>,
+    /// When it was taken.
+    pub created: SystemTime,
+    /// What of the VMs it holds.
+    pub kind: SnapshotKind,
+    /// The VMs.
+    pub vms: IndexMap<String, VmSnapshot>,
+    /// How long the VMs stood still while it was taken.
+    pub pause: Duration,
+    /// How long it took to take it, the pause included.
+    pub took: Duration,
+    /// The layer that it froze; none is the disks that the prefix was made with, or those of another prefix.
+    pub(crate) layer: Option<LayerId>,
+}
+
+/// What a snapshot holds of the VMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotKind {
+    /// Disks and memory: the VMs go on where they were.
+    Memory,
+    /// The disks of VMs that ran, whose file systems were at rest. The VMs boot from them.
+    Live,
+    /// The disks of VMs that were down. They stay down.
+    Stopped,
+}
+
+/// What a snapshot holds of one VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmSnapshot {
+    /// What the VM was doing.
+    pub state: VmState,
+    /// Its memory, from the prefix.
+    pub memory: Option<PathBuf>,
+    /// Its disks, from the prefix.
+    pub disks: Vec<DiskImage>,
+}
+
+/// How a snapshot is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SnapshotOptions {
+    /// Leaves the memory out: the guests' file systems are brought to rest by the guest agent, and the VMs do not stand
+    /// still. Putting such a snapshot back boots the VMs.
+    pub live: bool,
+}
+
+/// How the environment is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevertOptions {
+    /// Sets the guests' clocks to the time of this machine. Otherwise they go on from when the snapshot was taken.
+    pub set_clocks: bool,
+}
+
+impl Default for RevertOptions {
+    fn default() -> Self {
+        Self { set_clocks: true }
+    }
+}
+
+/// How much room a snapshot takes on disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SnapshotSize {
+    /// The memory of its VMs.
+    pub memory: u64,
+    /// What the VMs had written to their disks since the snapshot before.
+    pub disks: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn disks(&self) -> Disks {
+        self.vms.iter().map(|(name, vm)| (name.clone(), vm.disks.clone())).collect()
+    }
+
+    /// The snapshot as another prefix sees it: with whole paths.
+    fn seen_from_elsewhere(&self, prefix: &Path) -> Self {
+        let mut seen = Self { parent: None, layer: None, ..self.clone() };
+        for vm in seen.vms.values_mut() {
+            vm.memory = vm.memory.take().map(|path| prefix.join(path));
+            for disk in &mut vm.disks {
+                disk.path = prefix.join(&disk.path);
+            }
+        }
+        seen
+    }
+}
+
+impl Prefix {
+    /// Keeps the state of the whole environment under a name: disks and memory of running VMs, the disks of those that
+    /// are down.
+    ///
+    /// The VMs stand still for a moment, all of them at once. When this fails, they run on and nothing is kept.
+    pub fn snapshot(&self, name: &str) -> Result<Snapshot> {
+        self.snapshot_with(name, SnapshotOptions::default())
+    }
+
+    /// As [`Self::snapshot`], with options.
+    pub fn snapshot_with(&self, name: &str, options: SnapshotOptions) -> Result<Snapshot> {
+        take::take(self, name, options)
+    }
+
+    /// The snapshots, in the order in which they were taken.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        Ok(State::read(self.paths())?.snapshots.into_values().collect())
+    }
+
+    /// The name of the snapshot on which the environment stands: the one that was taken or put back last.
+    pub fn current_snapshot(&self) -> Result<Option<String>> {
+        Ok(State::read(self.paths())?.current)
+    }
+
+    /// How much room a snapshot takes on disk.
+    pub fn snapshot_size(&self, snapshot: &Snapshot) -> Result<SnapshotSize> {
+        let size = |path: &Path| {
+            allocated(&self.paths().prefix().join(path)).map_err(|source| SnapshotError::File {
+                action: "look at",
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let mut total = SnapshotSize::default();
+        for vm in snapshot.vms.values() {
+            if let Some(memory) = &vm.memory {
+                total.memory += size(memory)?;
+            }
+            for disk in vm.disks.iter().filter(|disk| disk.is_writable()) {
+                if snapshot.layer.is_some() || !disk.path.is_absolute() {
+                    total.disks += size(&disk.path)?;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    /// Puts every VM back to where it was when the snapshot was taken, running or down, from whatever it does now.
+    ///
+    /// Commands that run in a guest meanwhile fail. When something fails before the VMs are touched, they run on; when
+    /// it fails later, they are down.
+    pub fn revert(&self, name: &str) -> Result<()> {
+        self.revert_with(name, RevertOptions::default())
+    }
+
+    /// As [`Self::revert`], with options.
+    pub fn revert_with(&self, name: &str, options: RevertOptions) -> Result<()> {
+        revert::revert(self, name, options)
+    }
+
+    /// Removes a snapshot. What stands on it stays as it is, and stands on its parent then. Refused while a fork runs on
+    /// it.
+    pub fn delete_snapshot(&self, name: &str) -> Result<()> {
+        delete::delete(self, name)
+    }
+
+    /// Makes another environment that runs on from a snapshot, in a directory that does not exist yet, on a private host
+    /// of its own.
+    ///
+    /// Its VMs have the same names, addresses and keys, and share with this prefix what they do not change. It has the
+    /// snapshot as its own, so it can be put back to it. This prefix cannot be destroyed before it; one that lies in
+    /// [`Paths::forks`] is destroyed with this prefix.
+    pub fn fork(&self, snapshot: &str, path: impl AsRef<Path>) -> Result<Self> {
+        fork::fork(self, snapshot, path.as_ref())
+    }
+}
+
+/// The snapshot of this name.
+fn find<'a>(state: &'a State, name: &str) -> Result<&'a Snapshot, SnapshotError> {
+    state.snapshots.get(name).ok_or_else(|| SnapshotError::Unknown {
+        name: name.to_owned(),
+        known: state.snapshots.keys().cloned().collect(),
+    })
+}
+
+/// Where the description of a VM is that belongs to its memory.
+fn description_of(memory: &Path, vm: &str) -> PathBuf {
+    memory.with_file_name(format!("{vm}.xml"))
+}
+
+/// Removes what a snapshot holds besides disks, if it is there.
+fn remove_files(paths: &Paths, name: &str) -> Result<(), SnapshotError> {
+    let path = paths.prefix().join(Paths::snapshot(name));
+    match fs::remove_dir_all(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(SnapshotError::File { action: "remove", path, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The bytes that a file takes on its disk.
+fn allocated(path: &Path) -> io::Result<u64> {
+    const BLOCK: u64 = 512;
+    Ok(fs::metadata(path)?.blocks() * BLOCK)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,132 @@
+//! Putting the environment back.
+
+use std::path::Path;
+
+use super::{
+    RevertOptions, Snapshot, SnapshotError, SnapshotKind, clock, description_of, find, memory, take,
+};
+use crate::paths::Paths;
+use crate::prefix::layers;
+use crate::prefix::state::{Pending, State};
+use crate::prefix::{Prefix, START_LIMIT};
+use crate::utils::{FileError, error_chain, parallel, read_text};
+use crate::virt::{Vm, VmState};
+use crate::{Error, Result};
+
+pub(super) fn revert(prefix: &Prefix, name: &str, options: RevertOptions) -> Result<()> {
+    let _lock = prefix.lock()?;
+    prefix.require_complete()?;
+    revert_locked(prefix, name, options)
+}
+
+/// As [`revert`], for a caller that holds the lock.
+pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions) -> Result<()> {
+    let _span = tracing::info_span!("revert", name).entered();
+    let began = std::time::Instant::now();
+    let mut state = State::read(prefix.paths())?;
+    let snapshot = find(&state, name)?.clone();
+    require_files(prefix.paths(), &snapshot)?;
+    announce(prefix.paths(), &mut state, &snapshot)?;
+    let back = bring_back(prefix, &snapshot, options);
+    let down = back.is_err().then(|| prefix.virt_env().stop_vms());
+    state.pending = None;
+    let unused = state.drop_unused_layers();
+    let written = state.write(prefix.paths());
+    if let Err(source) = back {
+        for error in [down.and_then(Result::err), written.err()].into_iter().flatten() {
+            tracing::warn!("{}", error_chain(&error));
+        }
+        return Err(SnapshotError::Down { name: name.to_owned(), source: Box::new(source) }.into());
+    }
+    written?;
+    layers::remove(prefix.paths(), unused)?;
+    tracing::info!("back after {:.1?}", began.elapsed());
+    Ok(())
+}
+
+/// Looks for the files before anything is changed.
+pub(super) fn require_files(paths: &Paths, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+    let files = snapshot.vms.iter().flat_map(|(name, vm)| {
+        let memory = vm.memory.iter().flat_map(|path| [path.clone(), description_of(path, name)]);
+        memory.chain(vm.disks.iter().map(|disk| disk.path.clone()))
+    });
+    for path in files.map(|path| paths.prefix().join(path)) {
+        if !path.exists() {
+            return Err(SnapshotError::Incomplete { name: snapshot.name.clone(), path });
+        }
+    }
+    Ok(())
+}
+
+/// Makes a new layer on the snapshot's disks and says what is going to happen.
+fn announce(paths: &Paths, state: &mut State, snapshot: &Snapshot) -> Result<()> {
+    let layer = state.next_layer();
+    layers::create(paths, layer, &snapshot.disks())?;
+    state.push_layer(layer, snapshot.layer);
+    state.current = Some(snapshot.name.clone());
+    state.pending = Some(Pending::Revert { name: snapshot.name.clone() });
+    state.write(paths).inspect_err(|_| {
+        if let Err(error) = layers::remove(paths, [layer]) {
+            tracing::warn!("{}", error_chain(&error));
+        }
+    })
+}
+
+fn bring_back(prefix: &Prefix, snapshot: &Snapshot, options: RevertOptions) -> Result<()> {
+    if snapshot.kind == SnapshotKind::Stopped {
+        return prefix.virt_env().stop();
+    }
+    prefix.virt_env().stop_vms()?;
+    prefix.virt_env().start(&[])?;
+    let vms: Vec<&Vm> = prefix.vms().filter(|vm| snapshot.state(vm) != VmState::Down).collect();
+    match snapshot.kind {
+        SnapshotKind::Live => {
+            parallel(&vms, |vm| vm.start())?;
+            prefix.virt_env().wait_for_ssh(&vms, START_LIMIT)
+        }
+        _ => restore(prefix, snapshot, &vms, options),
+    }
+}
+
+/// Brings all VMs back standing still, and lets them run together.
+fn restore(
+    prefix: &Prefix,
+    snapshot: &Snapshot,
+    vms: &[&Vm],
+    options: RevertOptions,
+) -> Result<()> {
+    let pipes = tempfile::Builder::new()
+        .prefix(".restore-")
+        .tempdir_in(prefix.paths().prefix())
+        .map_err(FileError::io("make a directory in", prefix.paths().prefix()))?;
+    parallel(vms, |vm| restore_one(prefix.paths(), snapshot, vm, pipes.path()))?;
+    let running: Vec<&&Vm> =
+        vms.iter().filter(|vm| snapshot.state(vm) == VmState::Running).collect();
+    parallel(&running, |vm| take::resume(vm))?;
+    if options.set_clocks {
+        parallel(running, |vm| {
+            if let Err(error) = clock::set(vm) {
+                let reason = error_chain(&error);
+                tracing::warn!(vm = vm.name(), "the guest's clock could not be set: {reason}");
+            }
+            Ok::<_, Error>(())
+        })?;
+    }
+    Ok(())
+}
+
+fn restore_one(paths: &Paths, snapshot: &Snapshot, vm: &Vm, pipes: &Path) -> Result<()> {
+    let Some(memory) = &snapshot.vms[vm.name()].memory else { return Ok(()) };
+    let memory = paths.prefix().join(memory);
+    let description = read_text(&description_of(&memory, vm.name()))?;
+    memory::with_content(&memory, pipes, |content| vm.restore(content, &description))
+}
+
+impl Snapshot {
+    fn state(&self, vm: &Vm) -> VmState {
+        match self.vms.get(vm.name()).map_or(VmState::Down, |vm| vm.state) {
+            VmState::Crashed => VmState::Down,
+            state => state,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Taking a snapshot.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use indexmap::IndexMap;
+
+use super::{
+    Snapshot, SnapshotError, SnapshotKind, SnapshotOptions, VmSnapshot, description_of, memory,
+    remove_files,
+};
+use crate::paths::Paths;
+use crate::prefix::Prefix;
+use crate::prefix::layers::{self, Disks, disks_at};
+use crate::prefix::state::{LayerId, Pending, State};
+use crate::utils::{
+    Failures, PRIVATE_MODE, Probe, create_dir, error_chain, parallel, wait_until, write_file,
+};
+use crate::virt::checkpoint::Checkpoint;
+use crate::virt::{VirtError, Vm, VmState};
+use crate::{Error, Result};
+
+/// How long to try to let a VM run on. A libvirt that was killed meanwhile is back in a second or two.
+const RESUME_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long to wait between two such tries.
+const RESUME_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The longest name: it becomes part of a file's.
+const LONGEST_NAME: usize = 100;
+
+pub(super) fn take(prefix: &Prefix, name: &str, options: SnapshotOptions) -> Result<Snapshot> {
+    let _span = tracing::info_span!("snapshot", name).entered();
+    check_name(name)?;
+    let _lock = prefix.lock()?;
+    prefix.require_complete()?;
+    let state = State::read(prefix.paths())?;
+    if state.snapshots.contains_key(name) {
+        return Err(SnapshotError::Exists { name: name.to_owned() }.into());
+    }
+    let vms = prefix.states()?;
+    let nothing_runs = vms.iter().all(|(_, state)| !has_memory(*state));
+    let kind = match (nothing_runs, options.live) {
+        (true, true) => return Err(SnapshotError::NothingRuns.into()),
+        (true, false) => SnapshotKind::Stopped,
+        (false, true) => SnapshotKind::Live,
+        (false, false) => SnapshotKind::Memory,
+    };
+    Take {
+        prefix,
+        name,
+        kind,
+        vms,
+        frozen: disks_at(prefix.record(), state.active),
+        below: state.active,
+        layer: state.next_layer(),
+        began: Instant::now(),
+    }
+    .run(state)
+}
+
+/// A name is part of a path, and of command lines.
+fn check_name(name: &str) -> Result<(), SnapshotError> {
+    let refused = |reason| Err(SnapshotError::Name { name: name.to_owned(), reason });
+    if name.is_empty() {
+        return refused("it is empty");
+    }
+    if name.len() > LONGEST_NAME {
+        return refused("it has more than 100 letters");
+    }
+    if name.starts_with(['.', '-']) {
+        return refused("it begins with a dot or a dash");
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&c);
+    if !name.chars().all(allowed) {
+        return refused("only letters, digits, `.`, `_` and `-` are allowed");
+    }
+    Ok(())
+}
+
+fn has_memory(state: VmState) -> bool {
+    !matches!(state, VmState::Down | VmState::Crashed)
+}
+
+/// A snapshot that is being taken.
+struct Take<'a> {
+    prefix: &'a Prefix,
+    name: &'a str,
+    kind: SnapshotKind,
+    vms: Vec<(&'a Vm, VmState)>,
+    /// The disks that the snapshot holds.
+    frozen: Disks,
+    below: Option<LayerId>,
+    /// What the VMs write to afterwards.
+    layer: LayerId,
+    began: Instant,
+}
+
+impl Take<'_> {
+    fn run(self, mut state: State) -> Result<Snapshot> {
+        self.announce(&mut state)?;
+        let (pause, mut memories) = match self.cut() {
+            Ok(cut) => cut,
+            Err(error) => return Err(self.abandon(state, error)),
+        };
+        self.compress(&mut memories);
+        let snapshot = self.snapshot(&state, pause, &memories);
+        state.snapshots.insert(self.name.to_owned(), snapshot.clone());
+        state.current = Some(self.name.to_owned());
+        state.pending = None;
+        if let Err(error) = state.write(self.paths()) {
+            state.remove_snapshot(self.name);
+            return Err(self.abandon(state, error));
+        }
+        tracing::info!("taken in {:.1?}, the VMs stood still for {pause:.1?}", snapshot.took);
+        Ok(snapshot)
+    }
+
+    fn paths(&self) -> &Paths {
+        self.prefix.paths()
+    }
+
+    /// The VMs whose state is more than their disks.
+    fn running(&self) -> impl Iterator<Item = &Vm> {
+        self.vms.iter().filter(|(_, state)| has_memory(*state)).map(|(vm, _)| *vm)
+    }
+
+    /// The VMs that have to be stopped and let go again.
+    fn moving(&self) -> impl Iterator<Item = &Vm> {
+        self.vms.iter().filter(|(_, state)| *state == VmState::Running).map(|(vm, _)| *vm)
+    }
+
+    /// Makes the new layer and says what is going to happen. From then on the new layer is the right one, whether the
+    /// VMs have been moved onto it or not.
+    fn announce(&self, state: &mut State) -> Result<()> {
+        remove_files(self.paths(), self.name)?;
+        layers::create(self.paths(), self.layer, &self.frozen)?;
+        state.push_layer(self.layer, self.below);
+        state.pending = Some(Pending::Snapshot {
+            name: self.name.to_owned(),
+            paused: self.moving().map(|vm| vm.name().to_owned()).collect(),
+        });
+        create_dir(&self.paths().prefix().join(Paths::snapshot(self.name)))
+            .map_err(Error::from)
+            .and_then(|()| state.write(self.paths()))
+            .map_err(|error| {
+                let removed = [
+                    remove_files(self.paths(), self.name).map_err(Error::from),
+                    layers::remove(self.paths(), [self.layer]).map_err(Error::from),
+                ];
+                with_others(error, removed.into_iter().filter_map(Result::err))
+            })
+    }
+
+    /// Cuts the states of all VMs at one instant. However that ends, the VMs run on.
+    fn cut(&self) -> Result<(Duration, IndexMap<String, PathBuf>)> {
+        let began = Instant::now();
+        let held = match self.kind {
+            SnapshotKind::Live => parallel(self.moving(), |vm| vm.agent().freeze().map(drop))
+                .map(drop)
+                .map_err(Error::from),
+            _ => parallel(self.moving(), Vm::pause).map(drop).map_err(Error::from),
+        };
+        let cut = held.and_then(|()| Ok(parallel(self.running(), |vm| self.cut_one(vm))?));
+        let released = match self.kind {
+            SnapshotKind::Live => {
+                parallel(self.moving(), |vm| vm.agent().thaw()).map(drop).map_err(Error::from)
+            }
+            _ => parallel(self.moving(), resume).map(drop).map_err(Error::from),
+        };
+        let pause = if self.moving().next().is_some() { began.elapsed() } else { Duration::ZERO };
+        match (cut, released) {
+            (Ok(memories), Ok(())) => Ok((pause, memories.into_iter().flatten().collect())),
+            (Err(error), released) => Err(with_others(error, released.err())),
+            (Ok(_), Err(error)) => Err(error),
+        }
+    }
+
+    fn cut_one(&self, vm: &Vm) -> Result<Option<(String, PathBuf)>> {
+        let prefix = self.paths().prefix();
+        let memory = Paths::snapshot(self.name).join(format!("{}.memory", vm.name()));
+        let with_memory = self.kind == SnapshotKind::Memory;
+        let overlays = disks_at(self.prefix.record(), Some(self.layer));
+        let description = vm.checkpoint(&Checkpoint {
+            memory: with_memory.then(|| prefix.join(&memory)),
+            overlays: overlays[vm.name()].iter().map(|disk| disk.device(self.paths())).collect(),
+        })?;
+        if !with_memory {
+            return Ok(None);
+        }
+        let path = description_of(&prefix.join(&memory), vm.name());
+        write_file(&path, description.as_bytes(), PRIVATE_MODE)?;
+        Ok(Some((vm.name().to_owned(), memory)))
+    }
+
+    /// Compresses the files of memory. One for which there is no room stays as it is.
+    fn compress(&self, memories: &mut IndexMap<String, PathBuf>) {
+        let compressed = parallel(memories.values_mut(), |path| {
+            match memory::compress(&self.paths().prefix().join(&*path)) {
+                Ok(compressed) => *path = self.relative(&compressed),
+                Err(error) => tracing::warn!("{}; it is kept as it is", error_chain(&error)),
+            }
+            Ok::<_, std::convert::Infallible>(())
+        });
+        match compressed {
+            Ok(_) => {}
+            Err(never) => match never.first {},
+        }
+    }
+
+    fn relative(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.paths().prefix()).unwrap_or(path).to_owned()
+    }
+
+    fn snapshot(
+        &self,
+        state: &State,
+        pause: Duration,
+        memories: &IndexMap<String, PathBuf>,
+    ) -> Snapshot {
+        let vms = self.vms.iter().map(|(vm, state)| {
+            let kept = VmSnapshot {
+                state: *state,
+                memory: memories.get(vm.name()).cloned(),
+                disks: self.frozen[vm.name()].clone(),
+            };
+            (vm.name().to_owned(), kept)
+        });
+        Snapshot {
+            name: self.name.to_owned(),
+            parent: state.current.clone(),
+            created: SystemTime::now(),
+            kind: self.kind,
+            vms: vms.collect(),
+            pause,
+            took: self.began.elapsed(),
+            layer: self.below,
+        }
+    }
+
+    /// Leaves nothing of the snapshot but its empty layer, which the VMs may already write to.
+    fn abandon(&self, mut state: State, error: Error) -> Error {
+        state.pending = None;
+        let removed = remove_files(self.paths(), self.name).map_err(Error::from);
+        let written = state.write(self.paths());
+        with_others(error, [removed, written].into_iter().filter_map(Result::err))
+    }
+}
+
+/// Lets a VM run on, also when libvirt has to come back for that.
+pub(super) fn resume(vm: &Vm) -> Result<()> {
+    let what = format!("VM {} to run on", vm.name());
+    wait_until(what, RESUME_LIMIT, RESUME_INTERVAL, || match vm.resume() {
+        Ok(()) => Ok(Probe::Done(())),
+        Err(error @ VirtError::NotRunning { .. }) => Err(Error::from(error)),
+        Err(error) => Ok(Probe::NotYet(error_chain(&error))),
+    })
+}
+
+/// The first error, followed by those that came after it.
+pub(super) fn with_others(first: Error, others: impl IntoIterator<Item = Error>) -> Error {
+    let others = others.into_iter().map(Into::into).collect();
+    Failures { first, others }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parts_of_paths() {
+        for name in ["deploy", "before.serve.fetch_page", "1", "a-b"] {
+            check_name(name).unwrap();
+        }
+        let long = "x".repeat(LONGEST_NAME + 1);
+        for name in ["", ".", "..", "-x", "a/b", "a b", "ä", "a\n", &long] {
+            check_name(name).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A snapshot is the whole environment at one instant.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lago::snapshot::{RevertOptions, SnapshotKind};
+use lago::virt::VmState;
+use lago::{Prefix, cmd};
+use lago_system_tests::{Environment, Place, wait_until};
+
+/// How far apart two clocks may be that show the same time.
+const SAME_TIME: Duration = Duration::from_secs(3);
+
+#[test]
+fn memory_disks_and_connections_come_back() {
+    let place = Place::new("snapshot-whole");
+    let prefix = Environment::new(&place.join("prefix"), "two-vms.yaml");
+    prefix.start().unwrap();
+    connect(&prefix);
+    let identity = identity(&prefix);
+    run(&prefix, "server", "echo kept > /root/on-disk; sync; echo kept > /dev/shm/in-memory");
+
+    let snapshot = prefix.snapshot("connected").unwrap();
+    assert_eq!(snapshot.kind, SnapshotKind::Memory);
+    assert!(snapshot.pause > Duration::ZERO && snapshot.pause < snapshot.took, "{snapshot:?}");
+    let size = prefix.snapshot_size(&snapshot).unwrap();
+    assert!((1 << 20..200 << 20).contains(&size.memory), "{size:?}");
+    let received = received(&prefix);
+    wait_until("the connection to go on", || self::received(&prefix) > received);
+
+    run(&prefix, "server", "rm /root/on-disk /dev/shm/in-memory; killall nc");
+    run(&prefix, "client", "reboot -f >/dev/null 2>&1 &");
+    prefix.revert("connected").unwrap();
+
+    assert_eq!(run(&prefix, "server", "cat /root/on-disk /dev/shm/in-memory"), "kept\nkept\n");
+    // The programs at both ends are those that were there, and so is the connection between them.
+    let back = self::received(&prefix);
+    wait_until("the connection to go on", || self::received(&prefix) > back);
+    assert_eq!(self::identity(&prefix), identity);
+    for vm in prefix.vms() {
+        let (ours, guests) = (SystemTime::now(), vm.agent().time().unwrap());
+        let distance = ours.duration_since(guests).unwrap_or_else(|error| error.duration());
+        assert!(distance < SAME_TIME, "the clock of {} is {distance:?} off", vm.name());
+    }
+}
+
+#[test]
+fn a_clock_goes_on_from_the_snapshot_when_asked_to() {
+    let place = Place::new("snapshot-clock");
+    let prefix = Environment::new(&place.join("prefix"), "one-vm.yaml");
+    prefix.start().unwrap();
+    let vm = prefix.vms().next().unwrap();
+    let long_ago = UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+    run(&prefix, vm.name(), "date -u -s @1500000000");
+    assert!(vm.agent().time().unwrap() < long_ago + Duration::from_secs(60));
+    prefix.snapshot("long-ago").unwrap();
+
+    prefix.revert_with("long-ago", RevertOptions { set_clocks: false }).unwrap();
+    assert!(vm.agent().time().unwrap() < long_ago + Duration::from_secs(60));
+    prefix.revert("long-ago").unwrap();
+    assert!(vm.agent().time().unwrap() > SystemTime::now() - SAME_TIME);
+}
+
+#[test]
+fn a_stopped_environment_keeps_its_disks_and_comes_back_stopped() {
+    let place = Place::new("snapshot-stopped");
+    let prefix = Environment::new(&place.join("prefix"), "one-vm.yaml");
+    let snapshot = prefix.snapshot("new").unwrap();
+    assert_eq!((snapshot.kind, snapshot.pause), (SnapshotKind::Stopped, Duration::ZERO));
+    prefix.start().unwrap();
+    let vm = prefix.vms().next().unwrap().name().to_owned();
+    run(&prefix, &vm, "echo first > /root/mark; sync");
+    let live =
+        prefix.snapshot_with("live", lago::snapshot::SnapshotOptions { live: true }).unwrap();
+    assert_eq!(live.kind, SnapshotKind::Live);
+    assert!(live.vms[&vm].memory.is_none());
+    run(&prefix, &vm, "echo second > /root/mark; sync");
+
+    prefix.revert("live").unwrap();
+    assert_eq!(run(&prefix, &vm, "cat /root/mark"), "first\n");
+    prefix.revert("new").unwrap();
+    assert_eq!(prefix.states().unwrap()[0].1, VmState::Down);
+    assert!(!prefix.host().is_running());
+    prefix.start().unwrap();
+    assert_eq!(run(&prefix, &vm, "cat /root/mark 2>/dev/null || echo none"), "none\n");
+}
+
+/// Opens a connection from the client to the server, over which something comes all the time.
+fn connect(prefix: &Prefix) {
+    // It ends with its input, so it gets one that stays.
+    let server = "sleep 9999 | nc -l -p 5000 > /dev/shm/received";
+    let client = "while true; do date; sleep 0.1; done | nc server 5000";
+    for (vm, script) in [("server", server), ("client", client)] {
+        run(prefix, vm, &format!("setsid sh -c '{script}' </dev/null >/dev/null 2>&1 &"));
+    }
+    wait_until("the connection", || received(prefix) > 0);
+}
+
+fn received(prefix: &Prefix) -> u64 {
+    run(prefix, "server", "wc -c < /dev/shm/received").trim().parse().unwrap()
+}
+
+/// What makes a machine the same machine to its guest.
+fn identity(prefix: &Prefix) -> Vec<String> {
+    let script = "cat /sys/class/dmi/id/product_uuid /proc/sys/kernel/random/boot_id \
+                  /sys/class/net/e*/address; ls /sys/block";
+    prefix.vms().map(|vm| run(prefix, vm.name(), script)).collect()
+}
+
+fn run(prefix: &Prefix, vm: &str, script: &str) -> String {
+    prefix.vm(vm).unwrap().run(cmd!("sh", "-c", script)).unwrap().stdout().into_owned()
+}
