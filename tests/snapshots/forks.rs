@@ -2,15 +2,17 @@
 
 use std::thread;
 
-use lago::{Prefix, cmd};
+use lago::Prefix;
 use lago_system_tests::{Environment, Place, Traces};
+
+use crate::run;
 
 #[test]
 fn forks_run_side_by_side_and_leave_nothing() {
     let place = Place::new("forks");
     let prefix = Environment::new(&place.join("prefix"), "one-vm.yaml");
     prefix.start().unwrap();
-    run(&prefix, "echo common > /dev/shm/mark");
+    run(&prefix, "vm0", "echo common > /dev/shm/mark");
     prefix.snapshot("common").unwrap();
 
     let paths: Vec<_> = (0..3).map(|number| place.join(&format!("fork-{number}"))).collect();
@@ -22,17 +24,21 @@ fn forks_run_side_by_side_and_leave_nothing() {
         forking.into_iter().map(|fork| fork.join().unwrap().unwrap()).collect()
     });
     for (number, fork) in forks.iter().enumerate() {
-        assert_eq!(run(fork, "cat /dev/shm/mark"), "common\n");
-        run(fork, &format!("echo {number} > /dev/shm/mark; echo {number} > /root/mark; sync"));
+        assert_eq!(run(fork, "vm0", "cat /dev/shm/mark"), "common\n");
+        run(
+            fork,
+            "vm0",
+            &format!("echo {number} > /dev/shm/mark; echo {number} > /root/mark; sync"),
+        );
         assert_eq!(fork.vms().next().unwrap().ip(), prefix.vms().next().unwrap().ip());
     }
     for (number, fork) in forks.iter().enumerate() {
-        assert_eq!(run(fork, "cat /dev/shm/mark"), format!("{number}\n"));
+        assert_eq!(run(fork, "vm0", "cat /dev/shm/mark"), format!("{number}\n"));
     }
-    assert_eq!(run(&prefix, "cat /dev/shm/mark; ls /root/mark 2>&1 | wc -l"), "common\n1\n");
+    assert_eq!(run(&prefix, "vm0", "cat /dev/shm/mark; ls /root/mark 2>&1 | wc -l"), "common\n1\n");
 
     forks[0].revert("common").unwrap();
-    assert_eq!(run(&forks[0], "cat /dev/shm/mark"), "common\n");
+    assert_eq!(run(&forks[0], "vm0", "cat /dev/shm/mark"), "common\n");
 
     let refused = prefix.delete_snapshot("common").unwrap_err().to_string();
     assert!(refused.contains("in use by the fork"), "{refused}");
@@ -44,10 +50,5 @@ fn forks_run_side_by_side_and_leave_nothing() {
     }
     traces.assert_none_left();
     prefix.delete_snapshot("common").unwrap();
-    assert_eq!(run(&prefix, "cat /dev/shm/mark"), "common\n");
-}
-
-fn run(prefix: &Prefix, script: &str) -> String {
-    let vm = prefix.vms().next().unwrap();
-    vm.run(cmd!("sh", "-c", script)).unwrap().stdout().into_owned()
+    assert_eq!(run(&prefix, "vm0", "cat /dev/shm/mark"), "common\n");
 }

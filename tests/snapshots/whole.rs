@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lago::Prefix;
 use lago::snapshot::{RevertOptions, SnapshotKind};
 use lago::virt::VmState;
-use lago::{Prefix, cmd};
 use lago_system_tests::{Environment, Place, wait_until};
+
+use crate::run;
 
 /// How far apart two clocks may be that show the same time.
 const SAME_TIME: Duration = Duration::from_secs(3);
@@ -104,8 +106,4 @@ fn identity(prefix: &Prefix) -> Vec<String> {
     let script = "cat /sys/class/dmi/id/product_uuid /proc/sys/kernel/random/boot_id \
                   /sys/class/net/e*/address; ls /sys/block";
     prefix.vms().map(|vm| run(prefix, vm.name(), script)).collect()
-}
-
-fn run(prefix: &Prefix, vm: &str, script: &str) -> String {
-    prefix.vm(vm).unwrap().run(cmd!("sh", "-c", script)).unwrap().stdout().into_owned()
 }

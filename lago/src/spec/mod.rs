@@ -26,6 +26,7 @@ use origin::Origin;
 use tree::{Node, Value};
 
 pub use diagnostic::{Diagnostic, SpecError};
+pub(crate) use plan::mac;
 pub use plan::{Plan, PlanInput, PlannedNet, PlannedNic, PlannedVm, plan};
 pub use types::{
     BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress,

@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
 
@@ -17,6 +17,12 @@ pub(crate) const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long libvirt may take to start or stop something. It has limits of its own for QEMU, of half a minute each.
 pub(crate) const CHANGE_LIMIT: Duration = Duration::from_secs(180);
+
+/// How long to wait for the libvirtd of a private host that died. It is started again after a fraction of a second.
+const RECONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long to wait between two tries of that.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A connection that is opened when it is first needed, and again when the daemon behind it was replaced.
 #[derive(Debug)]
@@ -64,11 +70,25 @@ impl Connection {
         if let Some(connect) = open.as_ref().filter(|connect| answers(connect)) {
             return Ok(connect.clone());
         }
-        let uri = self.host.libvirt_uri()?;
-        let connect = Connect::open(Some(&uri))
-            .map_err(|source| VirtError::Connect { uri, message: source.message().to_owned() })?;
+        let connect = self.open()?;
         *open = Some(connect.clone());
         Ok(connect)
+    }
+
+    /// A private host starts its libvirtd again when that has died, so a little patience helps there.
+    fn open(&self) -> Result<Connect, VirtError> {
+        let started = Instant::now();
+        loop {
+            let uri = self.host.libvirt_uri()?;
+            let source = match Connect::open(Some(&uri)) {
+                Ok(connect) => return Ok(connect),
+                Err(source) => source,
+            };
+            if !self.host.is_private() || started.elapsed() > RECONNECT_LIMIT {
+                return Err(VirtError::Connect { uri, message: source.message().to_owned() });
+            }
+            thread::sleep(RECONNECT_INTERVAL);
+        }
     }
 
     /// Forgets the open connection, because the host behind it is gone. While that still hangs, closing would wait

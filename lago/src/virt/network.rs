@@ -9,7 +9,7 @@ use virt::error::ErrorNumber;
 use super::VirtError;
 use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
 use super::network_xml::{Lease, NetworkDescription, NetworkKind};
-use crate::spec::{NetKind, Plan, PlannedNet};
+use crate::spec::{NetKind, Plan, PlannedNet, mac};
 
 /// A network of an environment: NAT with leases and names that libvirt serves, or a bridge alone.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ impl Network {
         let description = NetworkDescription {
             name: libvirt_name,
             bridge: planned.bridge.clone(),
+            mac: mac(planned.gateway),
             mtu: planned.mtu,
             kind: kind(planned, plan),
         };

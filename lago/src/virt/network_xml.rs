@@ -14,6 +14,9 @@ pub struct NetworkDescription {
     pub name: String,
     /// The bridge device, at most 15 characters.
     pub bridge: String,
+    /// The hardware address of the host on it. Guests remember it, also those that a snapshot or a fork brings back onto
+    /// a network that was made anew.
+    pub mac: String,
     /// The largest packet, in bytes; the usual 1500 if absent.
     pub mtu: Option<u32>,
     /// What connects the guests beyond each other.
@@ -58,10 +61,13 @@ impl NetworkDescription {
     pub fn to_xml(&self) -> String {
         let network = Element::new("network").child(Element::text("name", &self.name));
         match &self.kind {
-            NetworkKind::Bridge => network.child(self.bridge()).children(self.mtu()),
+            NetworkKind::Bridge => {
+                network.child(self.bridge()).child(self.mac()).children(self.mtu())
+            }
             NetworkKind::Nat { gateway, subnet, range, leases, names, domain } => network
                 .child(Element::new("forward").attribute("mode", "nat"))
                 .child(self.bridge())
+                .child(self.mac())
                 .children(self.mtu())
                 .children(domain.as_ref().map(|domain| {
                     Element::new("domain").attribute("name", domain).attribute("localOnly", "yes")
@@ -83,6 +89,10 @@ impl NetworkDescription {
             .attribute("name", &self.bridge)
             .attribute("stp", "off")
             .attribute("delay", 0)
+    }
+
+    fn mac(&self) -> Element {
+        Element::new("mac").attribute("address", &self.mac)
     }
 
     fn mtu(&self) -> Option<Element> {
@@ -128,6 +138,7 @@ mod tests {
         let network = NetworkDescription {
             name: "lago".into(),
             bridge: "lgo-1f00a2".into(),
+            mac: "54:52:c0:a8:c8:01".into(),
             mtu: Some(9000),
             kind: NetworkKind::Nat {
                 gateway: [192, 168, 200, 1].into(),
@@ -155,6 +166,7 @@ mod tests {
         let network = NetworkDescription {
             name: "lab".into(),
             bridge: "br0".into(),
+            mac: "54:52:c0:a8:c9:01".into(),
             mtu: None,
             kind: NetworkKind::Bridge,
         };

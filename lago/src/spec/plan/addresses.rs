@@ -54,7 +54,7 @@ fn planned(file: &InitFile, nic: &Nic, ip: Ipv4Addr, management: bool) -> Planne
 }
 
 /// The hardware address that goes with an address.
-fn mac(ip: Ipv4Addr) -> String {
+pub(crate) fn mac(ip: Ipv4Addr) -> String {
     let bytes = MAC_PREFIX.into_iter().chain(ip.octets());
     bytes.map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
