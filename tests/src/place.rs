@@ -41,14 +41,20 @@ impl Place {
         };
         let near = below(&self.path);
         let far: Vec<PathBuf> = near.iter().flat_map(|path| below(path)).collect();
-        for path in near.iter().chain(&far) {
-            let paths = Paths::new(path);
-            if paths.is_prefix() || paths.unfinished().exists() || paths.host().is_dir() {
-                destroy(path)?;
-            }
-        }
+        let is_left = |path: &&PathBuf| {
+            let paths = Paths::new(path.as_path());
+            paths.is_prefix() || paths.unfinished().exists() || paths.host().is_dir()
+        };
+        // A prefix goes only after the forks that stand on it.
+        let (forks, others): (Vec<_>, Vec<_>) =
+            near.iter().chain(&far).filter(is_left).partition(|path| is_fork(path));
+        forks.into_iter().chain(others).try_for_each(|path| destroy(path))?;
         fs::remove_dir_all(&self.path).map_err(|error| error.to_string())
     }
+}
+
+fn is_fork(path: &Path) -> bool {
+    Prefix::open(path).is_ok_and(|prefix| prefix.record().origin.is_some())
 }
 
 /// Ends what runs in a prefix, in whatever state its directory is.
