@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::constants::{CURRENT_LINK, DEFAULT_WORKDIR};
 use crate::paths::Paths;
+use crate::prefix::Record;
 use crate::utils::{FileError, create_dir};
 
 /// The longest name of a prefix. It becomes part of socket paths and libvirt names, which have limits of their own.
@@ -235,10 +236,20 @@ impl Workdir {
         }
     }
 
-    /// Destroys all its prefixes and removes the directory, unless it holds something else.
+    /// Destroys all its prefixes, each after its forks, and removes the directory, unless it holds something else.
     pub fn destroy(self) -> crate::Result<()> {
         let prefixes = self.list()?.into_iter().map(|name| self.path.join(name));
-        crate::utils::parallel(prefixes, crate::Prefix::destroy_at)?;
+        let mut left: Vec<(PathBuf, Option<PathBuf>)> =
+            prefixes.map(|path| (path.clone(), forked_from(&path))).collect();
+        while !left.is_empty() {
+            let origins: Vec<_> = left.iter().filter_map(|(_, origin)| origin.clone()).collect();
+            let (standing, free): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|(path, _)| origins.contains(path));
+            // Without a free one, they would stand on each other: then the first refusal tells.
+            let (now, later) = if free.is_empty() { (standing, free) } else { (free, standing) };
+            crate::utils::parallel(now, |(path, _)| crate::Prefix::destroy_at(path))?;
+            left = later;
+        }
         let link = self.link();
         if fs::symlink_metadata(&link).is_ok() {
             fs::remove_file(&link).map_err(FileError::io("remove", &link))?;
@@ -279,6 +290,12 @@ impl Workdir {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The prefix that one was forked from. One that cannot be read is removed all the same.
+fn forked_from(prefix: &Path) -> Option<PathBuf> {
+    let origin = Record::read(&Paths::new(prefix)).ok()?.origin?.prefix;
+    Some(origin.canonicalize().unwrap_or(origin))
 }
 
 fn is_name(name: &str) -> bool {

@@ -18,6 +18,7 @@ fn the_life_of_a_prefix() {
     copies(&session);
     ssh_config(&session);
     an_unknown_vm(&session);
+    crate::snapshots::of_running_vms(&session);
 
     session.ok(&["stop", "client"]);
     let status = session.ok(&["-f", "flat", "status"]);

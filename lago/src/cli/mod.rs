@@ -75,6 +75,12 @@ enum Verb {
     List(verbs::list::Arguments),
     /// Choose the prefix of the workdir that verbs use.
     SetCurrent(verbs::set_current::Arguments),
+    /// Keep the state of all VMs, disks and memory, under a name; list or delete what was kept.
+    Snapshot(verbs::snapshot::Arguments),
+    /// Put all VMs back to where they were at a snapshot.
+    Revert(verbs::revert::Arguments),
+    /// Run a second environment on from a snapshot, beside the first.
+    Fork(verbs::fork::Arguments),
     /// Open a shell in a VM, or run one command there with -c.
     Shell(verbs::shell::Arguments),
     /// Open a VM's serial console; Ctrl-] leaves it.
@@ -139,6 +145,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Status => verbs::status::run(&context)?,
         Verb::List(verb) => verb.run(&context)?,
         Verb::SetCurrent(verb) => verb.run(&context)?,
+        Verb::Snapshot(verb) => verb.run(&context)?,
+        Verb::Revert(verb) => verb.run(&context)?,
+        Verb::Fork(verb) => verb.run(&context)?,
         Verb::Shell(verb) => return verb.run(&context),
         Verb::Console(verb) => return verb.run(&context),
         Verb::CopyToVm(verb) => verb.run(&context)?,
@@ -162,5 +171,19 @@ mod tests {
         let parsed = |level: &str| Arguments::try_parse_from(["lago", "-l", level, "status"]);
         assert_eq!(parsed("debug").unwrap().loglevel, Some(LevelFilter::DEBUG));
         assert!(parsed("chatty").unwrap_err().use_stderr());
+    }
+
+    #[test]
+    fn the_letter_of_the_level_is_that_of_the_list_after_the_verb_snapshot() {
+        let level = |args: &[&str]| Arguments::try_parse_from(args).unwrap().loglevel;
+        assert_eq!(level(&["lago", "snapshot", "-l"]), None);
+        assert_eq!(level(&["lago", "-l", "off", "snapshot", "-l"]), Some(LevelFilter::OFF));
+        let after = level(&["lago", "snapshot", "--loglevel", "off", "clean"]);
+        assert_eq!(after, Some(LevelFilter::OFF));
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
     let mut state = State::read(prefix.paths())?;
     let snapshot = find(&state, name)?.clone();
     require_files(prefix.paths(), &snapshot)?;
-    announce(prefix.paths(), &mut state, &snapshot)?;
+    tracing::info_span!("make layer")
+        .in_scope(|| announce(prefix.paths(), &mut state, &snapshot))?;
     let back = bring_back(prefix, &snapshot, options);
     let down = back.is_err().then(|| prefix.virt_env().stop_vms());
     state.pending = None;
@@ -40,7 +41,7 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
     }
     written?;
     layers::remove(prefix.paths(), unused)?;
-    tracing::info!("back after {:.1?}", began.elapsed());
+    tracing::debug!("back after {:.1?}", began.elapsed());
     Ok(())
 }
 
@@ -76,7 +77,7 @@ fn bring_back(prefix: &Prefix, snapshot: &Snapshot, options: RevertOptions) -> R
     if snapshot.kind == SnapshotKind::Stopped {
         return prefix.virt_env().stop();
     }
-    prefix.virt_env().stop_vms()?;
+    tracing::info_span!("stop").in_scope(|| prefix.virt_env().stop_vms())?;
     prefix.virt_env().start(&[])?;
     let vms: Vec<&Vm> = prefix.vms().filter(|vm| snapshot.state(vm) != VmState::Down).collect();
     match snapshot.kind {
@@ -99,11 +100,18 @@ fn restore(
         .prefix(".restore-")
         .tempdir_in(prefix.paths().prefix())
         .map_err(FileError::io("make a directory in", prefix.paths().prefix()))?;
-    parallel(vms, |vm| restore_one(prefix.paths(), snapshot, vm, pipes.path()))?;
+    {
+        let _span = tracing::info_span!("restore").entered();
+        parallel(vms, |vm| restore_one(prefix.paths(), snapshot, vm, pipes.path()))?;
+    }
     let running: Vec<&&Vm> =
         vms.iter().filter(|vm| snapshot.state(vm) == VmState::Running).collect();
-    parallel(&running, |vm| take::resume(vm))?;
+    {
+        let _span = tracing::info_span!("let go").entered();
+        parallel(&running, |vm| take::resume(vm))?;
+    }
     if options.set_clocks {
+        let _span = tracing::info_span!("set clocks").entered();
         parallel(running, |vm| {
             if let Err(error) = clock::set(vm) {
                 let reason = error_chain(&error);

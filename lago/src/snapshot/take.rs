@@ -98,12 +98,12 @@ struct Take<'a> {
 
 impl Take<'_> {
     fn run(self, mut state: State) -> Result<Snapshot> {
-        self.announce(&mut state)?;
+        tracing::info_span!("make layer").in_scope(|| self.announce(&mut state))?;
         let (pause, mut memories) = match self.cut() {
             Ok(cut) => cut,
             Err(error) => return Err(self.abandon(state, error)),
         };
-        self.compress(&mut memories);
+        tracing::info_span!("compress").in_scope(|| self.compress(&mut memories));
         let snapshot = self.snapshot(&state, pause, &memories);
         state.snapshots.insert(self.name.to_owned(), snapshot.clone());
         state.current = Some(self.name.to_owned());
@@ -112,7 +112,7 @@ impl Take<'_> {
             state.remove_snapshot(self.name);
             return Err(self.abandon(state, error));
         }
-        tracing::info!("taken in {:.1?}, the VMs stood still for {pause:.1?}", snapshot.took);
+        tracing::debug!("taken in {:.1?}, the VMs stood still for {pause:.1?}", snapshot.took);
         Ok(snapshot)
     }
 
@@ -155,25 +155,38 @@ impl Take<'_> {
     /// Cuts the states of all VMs at one instant. However that ends, the VMs run on.
     fn cut(&self) -> Result<(Duration, IndexMap<String, PathBuf>)> {
         let began = Instant::now();
-        let held = match self.kind {
-            SnapshotKind::Live => parallel(self.moving(), |vm| vm.agent().freeze().map(drop))
-                .map(drop)
-                .map_err(Error::from),
-            _ => parallel(self.moving(), Vm::pause).map(drop).map_err(Error::from),
-        };
-        let cut = held.and_then(|()| Ok(parallel(self.running(), |vm| self.cut_one(vm))?));
-        let released = match self.kind {
-            SnapshotKind::Live => {
-                parallel(self.moving(), |vm| vm.agent().thaw()).map(drop).map_err(Error::from)
-            }
-            _ => parallel(self.moving(), resume).map(drop).map_err(Error::from),
-        };
+        let held = tracing::info_span!("hold still").in_scope(|| self.hold());
+        let cut = held.and_then(|()| {
+            let _span = tracing::info_span!("write state").entered();
+            Ok(parallel(self.running(), |vm| self.cut_one(vm))?)
+        });
+        let released = tracing::info_span!("let go").in_scope(|| self.release());
         let pause = if self.moving().next().is_some() { began.elapsed() } else { Duration::ZERO };
         match (cut, released) {
             (Ok(memories), Ok(())) => Ok((pause, memories.into_iter().flatten().collect())),
             (Err(error), released) => Err(with_others(error, released.err())),
             (Ok(_), Err(error)) => Err(error),
         }
+    }
+
+    fn hold(&self) -> Result<()> {
+        match self.kind {
+            SnapshotKind::Live => {
+                parallel(self.moving(), |vm| vm.agent().freeze().map(drop))?;
+            }
+            _ => {
+                parallel(self.moving(), Vm::pause)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&self) -> Result<()> {
+        match self.kind {
+            SnapshotKind::Live => parallel(self.moving(), |vm| vm.agent().thaw())?,
+            _ => parallel(self.moving(), resume)?,
+        };
+        Ok(())
     }
 
     fn cut_one(&self, vm: &Vm) -> Result<Option<(String, PathBuf)>> {

@@ -15,6 +15,8 @@ fn status(prefix: &Prefix) -> anyhow::Result<Value> {
             "UUID": record.id,
             "Host": record.host.to_string(),
             "Acceleration": record.acceleration.to_string(),
+            "Snapshot": prefix.current_snapshot()?,
+            "Fork of": record.origin,
             "Networks": networks(prefix)?,
             "VMs": vms(prefix)?,
         }
