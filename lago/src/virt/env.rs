@@ -123,11 +123,12 @@ mod tests {
 
     use super::*;
     use crate::guest::keys::KeyPair;
-    use crate::guest::{Ssh, SshTarget};
+    use crate::guest::{Reach, Ssh, SshTarget};
     use crate::host::Acceleration;
     use crate::spec::{InitFile, PlanInput, plan};
-    use crate::virt::domain_xml::{DomainDescription, Processor};
+    use crate::virt::domain_xml::{DiskDevice, DomainDescription, Processor};
     use crate::virt::reach::VmReach;
+    use crate::virt::{CurrentDisks, VmParts};
 
     const INIT_FILE: &str = "
 domains:
@@ -135,6 +136,14 @@ domains:
   vm1: {nics: [{net: lan}], disks: []}
 nets: {lan: {management: true}}
 ";
+
+    struct NoDisks;
+
+    impl CurrentDisks for NoDisks {
+        fn current(&self) -> Result<Vec<DiskDevice>> {
+            Ok(Vec::new())
+        }
+    }
 
     fn vm(file: &InitFile, planned: &crate::spec::PlannedVm, connection: &Arc<Connection>) -> Vm {
         let description = DomainDescription {
@@ -156,14 +165,21 @@ nets: {lan: {management: true}}
             identity: PathBuf::from("/nonexistent/key"),
             host_key: KeyPair::generate("test").unwrap().public().clone(),
         };
-        let reach = VmReach {
-            libvirt_name: planned.name.clone(),
+        let reach = VmReach::new(
+            planned.name.clone(),
+            Arc::clone(connection),
+            description.console_log.clone(),
+        );
+        let reach = Arc::new(reach);
+        Vm::new(VmParts {
+            spec: file.domains[&planned.name].clone(),
+            plan: planned.clone(),
+            description,
+            disks: Box::new(NoDisks),
             connection: Arc::clone(connection),
-            console_log: description.console_log.clone(),
-        };
-        let ssh = Ssh::new(target, Arc::new(reach));
-        let spec = file.domains[&planned.name].clone();
-        Vm::new(spec, planned.clone(), description, Arc::clone(connection), ssh)
+            ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
+            reach,
+        })
     }
 
     #[test]
