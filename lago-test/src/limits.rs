@@ -9,8 +9,9 @@ pub const SCENARIO: Duration = Duration::from_secs(10 * 60);
 /// Bringing the environment up. Templates may have to be fetched, and an emulated guest boots for minutes.
 pub const BRING_UP: Duration = Duration::from_secs(30 * 60);
 
-/// Taking the environment down. Nothing is waited for in a guest.
-pub const TEAR_DOWN: Duration = Duration::from_secs(2 * 60);
+/// Taking the environment down. Nothing is waited for in a guest, but maybe for another process that changes the same
+/// prefix: long enough that the prefix's own limit for that passes first, and its error says who has the lock.
+pub const TEAR_DOWN: Duration = lago::prefix::LOCK_LIMIT.saturating_add(Duration::from_secs(60));
 
 /// From starting a worker process until it says that it is ready: loading a large test binary on a busy machine.
 pub const WORKER_START: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::environment::EnvironmentSpec;
 use crate::scenario::Scenario;
 use crate::stage::Stage;
-use crate::{coordinator, limits, protocol, worker};
+use crate::{coordinator, limits, worker};
 
 /// The shape of a test program, written once, in `main`, in the order in which it runs.
 ///
@@ -108,11 +108,7 @@ impl Suite {
     /// Exit codes: 0 when nothing failed, 101 when a scenario failed, 2 when the command line or the suite itself is
     /// wrong, 3 when the environment failed, 128 and the signal's number when interrupted.
     pub fn main(self) -> ExitCode {
-        if std::env::var_os(protocol::WORKER_VARIABLE).is_some() {
-            worker::main(&self)
-        } else {
-            coordinator::main(self)
-        }
+        if worker::is_wanted() { worker::main(&self) } else { coordinator::main(self) }
     }
 
     pub(crate) fn name(&self) -> &str {

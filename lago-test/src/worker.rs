@@ -4,7 +4,7 @@ mod capture;
 mod panics;
 
 use std::fs::File;
-use std::io::{self, BufReader, IsTerminal as _};
+use std::io::{self, BufReader};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -19,7 +19,7 @@ use crate::result::Failure;
 use crate::suite::Suite;
 use capture::Capture;
 
-/// A worker that was not started by a coordinator, or could not talk to it.
+/// A worker that could not talk to its coordinator.
 const EXIT_NO_COORDINATOR: u8 = 2;
 
 /// Serves the coordinator until it says that the worker may leave.
@@ -34,17 +34,18 @@ pub(crate) fn main(suite: &Suite) -> ExitCode {
     }
 }
 
+/// Whether a coordinator has started this process. A child of a scenario, which may be a suite itself, inherits the
+/// variable but not the socket.
+pub(crate) fn is_wanted() -> bool {
+    let is_socket =
+        |stat: rustix::fs::Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+    std::env::var_os(protocol::WORKER_VARIABLE).is_some()
+        && rustix::fs::fstat(rustix::stdio::stdin()).is_ok_and(is_socket)
+}
+
 /// Takes the socket away from standard input, so that no scenario and no child of one can read from it.
 fn take_socket() -> io::Result<UnixStream> {
-    let stdin = rustix::stdio::stdin();
-    let is_socket = FileType::from_raw_mode(rustix::fs::fstat(stdin)?.st_mode) == FileType::Socket;
-    if !is_socket || io::stdin().is_terminal() {
-        return Err(io::Error::other(format!(
-            "standard input is not the coordinator's socket; {} is for the harness's own use, unset it",
-            protocol::WORKER_VARIABLE
-        )));
-    }
-    let socket = rustix::io::fcntl_dupfd_cloexec(stdin, 3)?;
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     Ok(UnixStream::from(socket))
 }

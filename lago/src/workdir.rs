@@ -121,7 +121,7 @@ impl Workdir {
             from.ancestors().flat_map(|dir| [dir.to_owned(), dir.join(DEFAULT_WORKDIR)]);
         for candidate in candidates {
             let workdir = Self { path: candidate };
-            if workdir.has_prefixes()? {
+            if workdir.holds_any()? {
                 return Ok(workdir);
             }
         }
@@ -135,12 +135,22 @@ impl Workdir {
 
     /// The names of its prefixes, in alphabetical order.
     pub fn list(&self) -> Result<Vec<String>, WorkdirError> {
+        self.names(Paths::is_prefix)
+    }
+
+    /// The names of what killed processes left half made or half removed, in alphabetical order. `lago destroy` removes
+    /// them.
+    pub fn unfinished(&self) -> Result<Vec<String>, WorkdirError> {
+        self.names(|paths| !paths.is_prefix() && paths.unfinished().exists())
+    }
+
+    fn names(&self, wanted: impl Fn(&Paths) -> bool) -> Result<Vec<String>, WorkdirError> {
         let read_error = || FileError::io("list", &self.path);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(read_error())? {
             let entry = entry.map_err(read_error())?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if is_name(&name) && Paths::new(entry.path()).is_prefix() {
+            if is_name(&name) && wanted(&Paths::new(entry.path())) {
                 names.push(name);
             }
         }
@@ -175,8 +185,13 @@ impl Workdir {
     /// Takes note that the prefix `name` is gone: if it was the current one, the first of the others becomes it.
     /// A workdir without prefixes is removed, unless it holds something else.
     pub fn removed(&self, name: &str) -> Result<(), WorkdirError> {
-        if self.link_target()?.is_none_or(|target| target != Path::new(name)) {
-            return Ok(());
+        match self.link_target()? {
+            None => {
+                self.remove_if_empty();
+                return Ok(());
+            }
+            Some(target) if target != Path::new(name) => return Ok(()),
+            Some(_) => {}
         }
         if let Some(other) = self.list()?.iter().find(|other| *other != name) {
             return self.set_current(other);
@@ -236,9 +251,11 @@ impl Workdir {
         }
     }
 
-    /// Destroys all its prefixes, each after its forks, and removes the directory, unless it holds something else.
+    /// Destroys all its prefixes, half-made ones included and each after its forks, and removes the directory, unless it
+    /// holds something else.
     pub fn destroy(self) -> crate::Result<()> {
-        let prefixes = self.list()?.into_iter().map(|name| self.path.join(name));
+        let names = [self.list()?, self.unfinished()?].concat();
+        let prefixes = names.into_iter().map(|name| self.path.join(name));
         let mut left: Vec<(PathBuf, Option<PathBuf>)> =
             prefixes.map(|path| (path.clone(), forked_from(&path))).collect();
         while !left.is_empty() {
@@ -277,11 +294,12 @@ impl Workdir {
         Ok(name.filter(|name| Paths::new(self.path.join(name)).is_prefix()).map(str::to_owned))
     }
 
-    fn has_prefixes(&self) -> Result<bool, WorkdirError> {
+    /// Whether it has prefixes, half-made ones included: who looks for one may want to remove it.
+    fn holds_any(&self) -> Result<bool, WorkdirError> {
         if !self.path.is_dir() {
             return Ok(false);
         }
-        match self.list() {
+        match self.names(|paths| paths.is_prefix() || paths.unfinished().exists()) {
             Ok(names) => Ok(!names.is_empty()),
             // A directory on the way up that may only be passed through.
             Err(WorkdirError::File(error)) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -13,6 +13,7 @@ crate::trials![
     json_stays_json,
     no_threads_are_refused,
     a_wrong_suite_is_refused,
+    a_suite_that_a_scenario_runs_is_no_worker,
     a_launcher_starts_the_worker,
     a_launcher_that_is_not_there_is_named,
     a_run_waits_for_another_one,
@@ -40,6 +41,13 @@ fn a_list_is_only_a_list() {
 fn an_ignored_list_is_empty() {
     let ran = Fixture::new("passing").args(&["--list", "--format", "terse", "--ignored"]).run();
     assert_eq!((ran.exit_code(), ran.stdout().as_str()), (Some(0), ""));
+}
+
+/// It inherits the variable that makes a process a worker.
+fn a_suite_that_a_scenario_runs_is_no_worker() {
+    let ran = Fixture::new("passing").env("LAGO_TEST_WORKER", "1").run();
+    assert_eq!(ran.exit_code(), Some(0), "{}", ran.stderr());
+    assert_eq!(ran.words().len(), 3);
 }
 
 fn a_filter_runs_what_it_stands_on_first() {

@@ -38,14 +38,6 @@ impl Context {
         Ok(Prefix::open(path)?)
     }
 
-    /// The name of the prefix that the verb is about, in this workdir.
-    pub(super) fn prefix_name(&self, workdir: &Workdir) -> anyhow::Result<String> {
-        match &self.prefix_name {
-            Some(name) => Ok(name.clone()),
-            None => Ok(workdir.current()?),
-        }
-    }
-
     /// The template repositories of the settings.
     pub(super) fn template_repositories() -> anyhow::Result<Vec<TemplateRepository>> {
         let config = Config::load()?;

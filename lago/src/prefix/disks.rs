@@ -1,9 +1,10 @@
 //! The disks of a prefix: overlays on templates and on files, and empty ones.
 
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ impl DiskImage {
     }
 }
 
+/// How long copying an image may take: a hundred gigabytes on a slow disk.
+const COPY_LIMIT: Duration = Duration::from_secs(30 * 60);
+
 /// What an overlay stands on.
 pub(super) struct Backing {
     pub(super) path: PathBuf,
@@ -75,8 +79,10 @@ pub(super) fn make(
         disks[vm].push(image);
     }
     for (vm, images) in &mut disks {
-        let seed = seed_image(paths, vm, images);
-        images.push(seed);
+        if options.init_file.domains[vm].bootstrap {
+            let seed = seed_image(paths, vm, images);
+            images.push(seed);
+        }
     }
     Ok(disks)
 }
@@ -89,6 +95,7 @@ fn make_disk(
     disk: &Disk,
 ) -> Result<DiskImage> {
     let _span = tracing::info_span!("disk", vm, name = disk.name).entered();
+    refuse_build_steps(vm, disk)?;
     let target = Target { vm, disk, path: paths.disk(vm, &disk.name, extension(disk.format)) };
     let path = match &disk.kind {
         DiskKind::Template { name, version, size } => {
@@ -112,16 +119,25 @@ fn make_disk(
             .into());
         }
     };
-    if !disk.build.is_empty() {
-        return Err(PrefixError::Unsupported {
-            vm: vm.to_owned(),
-            what: format!("disk {} has `build` steps", disk.name),
-            instead: "run them once with virt-customize and give the image as a template",
-        }
-        .into());
-    }
+    let path = require_text(path)?;
     let path = path.strip_prefix(paths.prefix()).map_or(path.clone(), Path::to_owned);
     Ok(DiskImage { path, format: disk.format, dev: disk.dev.clone(), read_only: false })
+}
+
+fn refuse_build_steps(vm: &str, disk: &Disk) -> Result<(), PrefixError> {
+    if disk.build.is_empty() {
+        return Ok(());
+    }
+    Err(PrefixError::Unsupported {
+        vm: vm.to_owned(),
+        what: format!("disk {} has `build` steps", disk.name),
+        instead: "run them once with virt-customize and give the image as a template",
+    })
+}
+
+/// libvirt's descriptions and the record are text.
+pub(super) fn require_text(path: PathBuf) -> Result<PathBuf, PrefixError> {
+    if path.to_str().is_some() { Ok(path) } else { Err(PrefixError::NotText { path }) }
 }
 
 /// One disk that is being made.
@@ -158,8 +174,13 @@ impl Target<'_> {
 
     fn copy(&self, from: &Path) -> Result<PathBuf> {
         write_file(&self.path, b"", PRIVATE_MODE)?;
-        let copy = || io::copy(&mut File::open(from)?, &mut File::create(&self.path)?);
-        copy().map_err(|source| self.error(FileError::io("copy", from)(source)))?;
+        // It keeps holes, makes new ones of zeros, and shares the blocks where the file system can.
+        HostCommand::new("cp")
+            .args(["--sparse=always", "--reflink=auto", "--"])
+            .args([from, &self.path])
+            .limit(COPY_LIMIT)
+            .run()
+            .map_err(|source| self.error(source))?;
         Ok(self.path.clone())
     }
 
@@ -168,6 +189,7 @@ impl Target<'_> {
         let path = path
             .canonicalize()
             .map_err(|source| self.error(FileError::io("find", path)(source)))?;
+        let path = require_text(path)?;
         Ok(Backing { path, format })
     }
 
@@ -182,15 +204,31 @@ impl Target<'_> {
 
 /// The seed is the last disk on virtio, so that the letters of the others are the init file's.
 fn seed_image(paths: &Paths, vm: &str, disks: &[DiskImage]) -> DiskImage {
-    let last = disks.iter().filter_map(|disk| disk.dev.strip_prefix("vd")?.bytes().next()).max();
-    let letter = char::from(last.map_or(b'a', |last| last + 1));
+    let last =
+        disks.iter().filter_map(|disk| letters_to_number(disk.dev.strip_prefix("vd")?)).max();
+    let letters = number_to_letters(last.map_or(0, |last| last + 1));
     let path = paths.seed(vm);
     DiskImage {
         path: path.strip_prefix(paths.prefix()).unwrap_or(&path).to_owned(),
         format: DiskFormat::Raw,
-        dev: format!("vd{letter}"),
+        dev: format!("vd{letters}"),
         read_only: true,
     }
+}
+
+/// The position of a disk by the letters of its name: `a` is 0, `z` 25, `aa` 26.
+fn letters_to_number(letters: &str) -> Option<u32> {
+    let counted = letters.bytes().try_fold(0_u32, |number, letter| {
+        let digit = letter.is_ascii_lowercase().then(|| u32::from(letter - b'a'))?;
+        number.checked_mul(26)?.checked_add(digit + 1)
+    });
+    counted?.checked_sub(1)
+}
+
+fn number_to_letters(number: u32) -> String {
+    let digit = char::from_digit(number % 26 + 10, 36).unwrap_or('a');
+    let before = if number < 26 { String::new() } else { number_to_letters(number / 26 - 1) };
+    format!("{before}{digit}")
 }
 
 fn extension(format: DiskFormat) -> &'static str {
@@ -214,3 +252,6 @@ pub(super) fn remove(paths: &Paths) -> Result<(), PrefixError> {
         .into_iter()
         .try_for_each(|path| removed(path.clone(), fs::remove_dir_all(path)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,12 @@ pub enum PrefixError {
         /// The directory.
         path: PathBuf,
     },
+    /// The path holds bytes that are no text.
+    #[error("{} cannot be used: its path is not UTF-8, and libvirt takes nothing else; choose another one", path.display())]
+    NotText {
+        /// The path.
+        path: PathBuf,
+    },
     /// A file of the prefix could not be used.
     #[error("cannot {action} {}", path.display())]
     Io {

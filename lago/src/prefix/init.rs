@@ -89,7 +89,7 @@ pub(super) fn init(options: &InitOptions) -> Result<Prefix> {
         path: options.path.clone(),
         source,
     })?;
-    let paths = Paths::new(root);
+    let paths = Paths::new(disks::require_text(root)?);
     let _lock = claim(&paths)?;
     let prefix = with_rollback(|rollback| {
         rollback.defer("remove the unfinished prefix", || removal::remove(&paths));

@@ -19,6 +19,18 @@ pub struct Failures<E> {
     pub others: Vec<BoxError>,
 }
 
+impl<E: Error + Send + Sync + 'static> Failures<E> {
+    /// All failures of several steps that were all tried; the first one leads.
+    pub fn all(steps: impl IntoIterator<Item = Result<(), Self>>) -> Result<(), Self> {
+        let failed = steps.into_iter().filter_map(Result::err).reduce(|mut all, more| {
+            all.others.push(more.first.into());
+            all.others.extend(more.others);
+            all
+        });
+        failed.map_or(Ok(()), Err)
+    }
+}
+
 impl<E: Error + 'static> fmt::Display for Failures<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = error_chain(&self.first);

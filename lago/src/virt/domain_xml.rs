@@ -1,5 +1,6 @@
 //! The description of a domain, as libvirt wants it: <https://libvirt.org/formatdomain.html>.
 
+use std::iter;
 use std::path::PathBuf;
 
 use uuid::Uuid;
@@ -7,6 +8,18 @@ use uuid::Uuid;
 use super::xml::Element;
 use crate::host::Acceleration;
 use crate::spec::JsonMap;
+
+/// The thread of QEMU's that serves all disks. Without it QEMU's main thread does, which shares a lock with the
+/// processors: while firmware and boot loader wait for each block that they read, the two take turns at that lock, and on
+/// a machine whose processors are all taken by guests a second or two of each start went there.
+const IO_THREAD: u32 = 1;
+
+/// How many devices can be plugged in while the domain runs. Guests look for devices behind each port as they start.
+const FREE_PORTS: u32 = 2;
+
+/// The slots of the first PCI bus that are still free. A device there needs no root port of its own, which firmware and
+/// guest would have to set up; such a device cannot be unplugged.
+struct Slots(std::ops::Range<u8>);
 
 /// Everything that a domain's description is made of. A pure value: [`DomainDescription::to_xml`] does no I/O.
 #[derive(Debug, Clone)]
@@ -83,6 +96,7 @@ impl DomainDescription {
             .child(Element::text("uuid", self.uuid))
             .child(Element::text("memory", self.memory).attribute("unit", "MiB"))
             .child(Element::text("vcpu", self.cpus))
+            .child(Element::text("iothreads", 1))
             .child(self.cpu.to_element(self.acceleration).children(self.topology()))
             .child(
                 Element::new("os")
@@ -113,25 +127,30 @@ impl DomainDescription {
     }
 
     fn devices(&self) -> Element {
+        let mut slots = Slots::default();
+        let serial = Element::new("controller").attribute("type", "virtio-serial");
+        let scsi = || {
+            Element::new("controller")
+                .attribute("type", "scsi")
+                .attribute("model", "virtio-scsi")
+                .child(Element::new("driver").attribute("iothread", IO_THREAD))
+        };
+        let rng = Element::new("rng")
+            .attribute("model", "virtio")
+            .child(Element::text("backend", "/dev/urandom").attribute("model", "random"));
         Element::new("devices")
-            .children(self.disks.iter().map(DiskDevice::to_element))
-            .child(Element::new("controller").attribute("type", "virtio-serial"))
-            .children(self.disks.iter().any(|disk| disk.bus() == "scsi").then(|| {
-                Element::new("controller")
-                    .attribute("type", "scsi")
-                    .attribute("model", "virtio-scsi")
+            .child(Element::new("controller").attribute("type", "usb").attribute("model", "none"))
+            .children(root_ports())
+            .children(self.disks.iter().map(|disk| match disk.bus() {
+                "virtio" => slots.place(disk.to_element()),
+                _ => disk.to_element(),
             }))
-            .children(self.nics.iter().map(NicDevice::to_element))
-            .child(
-                Element::new("serial")
-                    .attribute("type", "pty")
-                    .child(
-                        Element::new("log")
-                            .attribute("file", self.console_log.display())
-                            .attribute("append", "on"),
-                    )
-                    .child(Element::new("target").attribute("port", 0)),
+            .children(
+                self.disks.iter().any(|disk| disk.bus() == "scsi").then(|| slots.place(scsi())),
             )
+            .children(self.nics.iter().map(|nic| slots.place(nic.to_element())))
+            .child(slots.place(serial))
+            .child(self.console())
             .child(
                 Element::new("channel").attribute("type", "unix").child(
                     Element::new("target")
@@ -139,13 +158,51 @@ impl DomainDescription {
                         .attribute("name", "org.qemu.guest_agent.0"),
                 ),
             )
+            // A guest without entropy waits for it when its ssh server makes its first key exchange.
+            .child(slots.place(rng))
+            .child(slots.place(Element::new("memballoon").attribute("model", "virtio")))
+    }
+
+    fn console(&self) -> Element {
+        Element::new("serial")
+            .attribute("type", "pty")
             .child(
-                // A guest without entropy waits for it when its ssh server makes its first key exchange.
-                Element::new("rng")
-                    .attribute("model", "virtio")
-                    .child(Element::text("backend", "/dev/urandom").attribute("model", "random")),
+                Element::new("log")
+                    .attribute("file", self.console_log.display())
+                    .attribute("append", "on"),
             )
-            .child(Element::new("memballoon").attribute("model", "virtio"))
+            .child(Element::new("target").attribute("port", 0))
+    }
+}
+
+/// libvirt wants the root itself to be named once a port is.
+fn root_ports() -> impl Iterator<Item = Element> {
+    let controller = |index: u32, model: &str| {
+        Element::new("controller")
+            .attribute("type", "pci")
+            .attribute("index", index)
+            .attribute("model", model)
+    };
+    iter::once(controller(0, "pcie-root"))
+        .chain((1..=FREE_PORTS).map(move |index| controller(index, "pcie-root-port")))
+}
+
+impl Slots {
+    /// The device on the next free slot. Without one libvirt gives it a root port.
+    fn place(&mut self, device: Element) -> Element {
+        device.children(self.0.next().map(|slot| {
+            Element::new("address")
+                .attribute("type", "pci")
+                .attribute("bus", "0x00")
+                .attribute("slot", format!("{slot:#04x}"))
+        }))
+    }
+}
+
+impl Default for Slots {
+    /// Slot 0 is the bridge to the processor, 1 has the free root ports, and 31 the chipset.
+    fn default() -> Self {
+        Self(2..31)
     }
 }
 
@@ -186,6 +243,10 @@ impl DiskDevice {
             .attribute("type", self.format)
             .attribute("cache", "unsafe")
             .attribute("discard", "unmap");
+        let driver = match self.bus() {
+            "virtio" => driver.attribute("iothread", IO_THREAD),
+            _ => driver,
+        };
         Element::new("disk")
             .attribute("type", "file")
             .attribute("device", if self.cdrom { "cdrom" } else { "disk" })
@@ -204,6 +265,8 @@ impl NicDevice {
             .child(Element::new("source").attribute("network", &self.network))
             .child(Element::new("model").attribute("type", "virtio"))
             .children(self.mtu.map(|mtu| Element::new("mtu").attribute("size", mtu)))
+            // The domain starts from its disk alone, so that firmware to start from the network is only initialised.
+            .child(Element::new("rom").attribute("enabled", "no"))
     }
 }
 

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::{Network, VirtError, Vm};
 use crate::Result;
 use crate::host::Host;
-use crate::utils::parallel;
+use crate::utils::{Failures, parallel};
 
 /// The networks and the VMs of a prefix, and the connection to the libvirt that runs them.
 #[derive(Debug)]
@@ -77,9 +77,10 @@ impl VirtEnv {
         Ok(())
     }
 
-    /// Waits until a command can be run in each of these VMs, each at most for `limit`.
+    /// Waits until a command can be run in each of these VMs, each at most for `limit`. A guest that is not bootstrapped
+    /// has no key of ours, so it is not waited for.
     pub fn wait_for_ssh(&self, vms: &[&Vm], limit: Duration) -> Result<()> {
-        parallel(vms, |vm| vm.wait_for_ssh(limit))?;
+        parallel(vms.iter().filter(|vm| vm.spec().bootstrap), |vm| vm.wait_for_ssh(limit))?;
         Ok(())
     }
 
@@ -102,11 +103,98 @@ impl VirtEnv {
             vm.ssh().forget_sessions();
         }
         if !self.host().is_private() {
-            parallel(self.vms.values(), Vm::stop)?;
-            parallel(self.networks.values(), Network::stop)?;
+            // One that cannot be stopped is no reason to leave the others up.
+            let vms = parallel(self.vms.values(), Vm::stop);
+            let networks = parallel(self.networks.values(), Network::stop);
+            Failures::all([vms.map(drop), networks.map(drop)])?;
         }
         self.host().stop()?;
         self.connection.close();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::{Path, PathBuf};
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::guest::keys::KeyPair;
+    use crate::guest::{Reach, Ssh, SshTarget};
+    use crate::host::Acceleration;
+    use crate::spec::{InitFile, PlanInput, plan};
+    use crate::virt::domain_xml::{DiskDevice, DomainDescription, Processor};
+    use crate::virt::reach::VmReach;
+    use crate::virt::{CurrentDisks, VmParts};
+
+    const INIT_FILE: &str = "
+domains:
+  vm0: {nics: [{net: lan}], disks: []}
+  vm1: {nics: [{net: lan}], disks: []}
+nets: {lan: {management: true}}
+";
+
+    struct NoDisks;
+
+    impl CurrentDisks for NoDisks {
+        fn current(&self) -> Result<Vec<DiskDevice>> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn vm(file: &InitFile, planned: &crate::spec::PlannedVm, connection: &Arc<Connection>) -> Vm {
+        let description = DomainDescription {
+            name: planned.name.clone(),
+            uuid: Uuid::new_v4(),
+            memory: 64,
+            cpus: 1,
+            sockets: None,
+            cpu: Processor::Best,
+            acceleration: Acceleration::Tcg,
+            disks: Vec::new(),
+            nics: Vec::new(),
+            console_log: PathBuf::from("/nonexistent/console"),
+        };
+        let target = SshTarget {
+            vm: planned.name.clone(),
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            user: "root".to_owned(),
+            identity: PathBuf::from("/nonexistent/key"),
+            host_key: KeyPair::generate("test").unwrap().public().clone(),
+        };
+        let reach = VmReach::new(
+            planned.name.clone(),
+            Arc::clone(connection),
+            description.console_log.clone(),
+        );
+        let reach = Arc::new(reach);
+        Vm::new(VmParts {
+            spec: file.domains[&planned.name].clone(),
+            plan: planned.clone(),
+            description,
+            disks: Box::new(NoDisks),
+            connection: Arc::clone(connection),
+            ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
+            reach,
+        })
+    }
+
+    #[test]
+    fn a_vm_that_cannot_be_stopped_leaves_no_network_up() {
+        let file = InitFile::parse(INIT_FILE, Path::new("LagoInitFile.yaml")).unwrap();
+        let plan = plan(&file, &PlanInput { id: Uuid::new_v4(), taken: &[] }).unwrap();
+        let connection = Arc::new(Connection::new(Host::uri("test:///default")));
+        let broken = Arc::new(Connection::new(Host::uri("qemu:///system?socket=/nonexistent")));
+        let network = Network::new(&plan.nets[0], &plan, "lan".to_owned(), Arc::clone(&connection));
+        network.start().unwrap();
+        let vms = plan.vms.iter().map(|planned| vm(&file, planned, &broken));
+        let env = VirtEnv::new(Arc::clone(&connection), [network.clone()], vms);
+
+        let error = env.stop().unwrap_err().to_string();
+        assert!(error.contains("/nonexistent"), "{error}");
+        assert!(!network.alive().unwrap());
     }
 }

@@ -10,6 +10,10 @@ use super::VirtError;
 use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
 use super::network_xml::{Lease, NetworkDescription, NetworkKind};
 use crate::spec::{NetKind, Plan, PlannedNet, mac};
+use crate::utils::{BoxError, HostCommand, error_chain};
+
+/// How often the kernel asks for the hardware address of a guest that does not answer.
+const NEIGHBOUR_INTERVAL_MILLIS: &str = "100";
 
 /// A network of an environment: NAT with leases and names that libvirt serves, or a bridge alone.
 #[derive(Debug, Clone)]
@@ -76,7 +80,25 @@ impl Network {
         let xml = self.description.to_xml();
         self.connection
             .call(CHANGE_LIMIT, move |connect| connect.create_network_xml(&xml).map(drop))?
-            .map_err(|e| self.error("start", &e))
+            .map_err(|e| self.error("start", &e))?;
+        self.look_for_guests_often();
+        Ok(())
+    }
+
+    /// The kernel asks for the hardware address of a guest that is not up yet once a second, so it would notice one that
+    /// comes up half a second late on average. On a host of our own it asks more often.
+    fn look_for_guests_often(&self) {
+        let host = self.connection.host();
+        if !host.is_private() {
+            return;
+        }
+        let mut command = HostCommand::new("ip")
+            .args(["ntable", "change", "name", "arp_cache", "dev", &self.description.bridge])
+            .args(["retrans", NEIGHBOUR_INTERVAL_MILLIS]);
+        let entered = host.enter(command.command_mut()).map_err(BoxError::from);
+        if let Err(error) = entered.and_then(|()| Ok(command.run().map(drop)?)) {
+            tracing::debug!("guests that start are found later: {}", error_chain(&*error));
+        }
     }
 
     /// Takes the network down; one that is down already is left alone.

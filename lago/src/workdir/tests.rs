@@ -94,6 +94,20 @@ fn it_is_found_from_below() {
 }
 
 #[test]
+fn what_a_killed_init_left_is_found_and_destroyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let workdir = Workdir::create(&dir.path().join("work")).unwrap();
+    let half_made = workdir.new_prefix_path("default").unwrap();
+    create_dir(&half_made).unwrap();
+    fs::write(Paths::new(&half_made).unfinished(), "").unwrap();
+    assert_eq!(Workdir::find_upwards(&half_made).unwrap(), workdir);
+    assert_eq!(workdir.unfinished().unwrap(), ["default"]);
+    assert!(workdir.list().unwrap().is_empty());
+    workdir.clone().destroy().unwrap();
+    assert!(!workdir.path().exists());
+}
+
+#[test]
 fn its_absence_is_said_with_where_the_search_began() {
     let dir = tempfile::tempdir().unwrap();
     let error = Workdir::find_upwards(dir.path()).unwrap_err().to_string();

@@ -4,6 +4,7 @@ use anyhow::bail;
 
 use crate::Prefix;
 use crate::cli::context::Context;
+use crate::workdir::WorkdirError;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -31,7 +32,10 @@ impl Arguments {
             return Ok(Prefix::destroy_at(path)?);
         }
         let workdir = context.workdir()?;
-        let name = context.prefix_name(&workdir)?;
+        let name = match (&context.prefix_name, workdir.current(), &*workdir.unfinished()?) {
+            (Some(name), ..) | (None, Err(WorkdirError::NoCurrent { .. }), [name]) => name.clone(),
+            (None, current, _) => current?,
+        };
         let path = workdir.prefix_path(&name)?;
         self.confirm(&format!("the prefix {}", path.display()))?;
         Prefix::destroy_at(&path)?;

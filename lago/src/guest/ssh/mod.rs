@@ -35,8 +35,8 @@ use watch::{Fault, Watch};
 /// The first pause between two tries of [`Ssh::wait`]: a server that is nearly there costs little more than itself.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest such pause: waiting adds at most half a second to a boot.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest such pause: waiting adds at most that to a boot.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Who to talk to, as whom, and how to know the other side.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStdin};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -10,6 +11,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::super::Deadline;
 use super::CommandOutput;
+
+/// From `SIGKILL` until the child is gone. Only a process that the kernel holds in a disk wait takes longer.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
 
 /// How the child ended.
 pub(super) enum Ended {
@@ -30,6 +34,13 @@ pub(super) fn pump(mut child: Child, input: Vec<u8>, deadline: &Deadline) -> io:
         {
             return Err(error.into());
         }
+        if !ends_within(&child, KILL_LIMIT)? {
+            let seconds = KILL_LIMIT.as_secs();
+            return Err(io::Error::other(format!(
+                "it passed its limit and did not end within {seconds} s of SIGKILL: process {} hangs in the kernel",
+                child.id()
+            )));
+        }
     }
     let status = child.wait()?;
     if !ended? {
@@ -40,6 +51,20 @@ pub(super) fn pump(mut child: Child, input: Vec<u8>, deadline: &Deadline) -> io:
         stdout: pipes.stdout.content,
         stderr: pipes.stderr.content,
     }))
+}
+
+/// Whether the child has ended by then; its status is still to be collected.
+fn ends_within(child: &Child, limit: Duration) -> io::Result<bool> {
+    let exit = pidfd_open(pid(child)?, PidfdFlags::empty())?;
+    let deadline = Deadline::new("the end of a killed process", limit);
+    loop {
+        let timeout = Timespec::try_from(deadline.remaining()).ok();
+        match poll(&mut [PollFd::new(&exit, PollFlags::IN)], timeout.as_ref()) {
+            Ok(count) => return Ok(count > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 fn pid(child: &Child) -> io::Result<Pid> {
@@ -157,4 +182,20 @@ fn wait(pipes: &Pipes, exit: BorrowedFd<'_>, deadline: &Deadline) -> io::Result<
 
 fn never_block(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_does_not_end_is_given_up() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(!ends_within(&child, Duration::from_millis(20)).unwrap());
+        child.kill().unwrap();
+        assert!(ends_within(&child, KILL_LIMIT).unwrap());
+        child.wait().unwrap();
+    }
 }
