@@ -2,6 +2,7 @@
 
 mod faults;
 mod forks;
+mod processes;
 mod whole;
 
 use lago::{Prefix, cmd};
