@@ -20,6 +20,12 @@ pub const CURRENT_LINK: &str = "current";
 /// The template store's directory below the data directory.
 pub const STORE_DIR: &str = "store";
 
+/// The directory of cached environments below the user's cache directory.
+pub const ENVIRONMENTS_DIR: &str = "environments";
+
+/// How large all cached environments together may become, in bytes, unless somebody says otherwise.
+pub const CACHE_SIZE: u64 = 10 << 30;
+
 /// The version of a prefix directory's layout, written into its record. A prefix of a newer layout is refused.
 pub const PREFIX_FORMAT: u32 = 1;
 

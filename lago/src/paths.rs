@@ -2,11 +2,12 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::constants::{APP_DIR, PREFIX_FORMAT, STORE_DIR};
+use crate::constants::{APP_DIR, ENVIRONMENTS_DIR, PREFIX_FORMAT, STORE_DIR};
 use crate::dirlock::LOCK_FILE;
 use crate::utils::read_json;
 use crate::workdir::WorkdirError;
@@ -200,6 +201,25 @@ pub fn user_config_dir() -> Option<PathBuf> {
 /// The directory of the system's configuration.
 pub fn system_config_dir() -> PathBuf {
     Path::new("/etc").join(APP_DIR)
+}
+
+/// The directory of what can be made anew, `$XDG_CACHE_HOME/lago`.
+///
+/// `None` when the user has no home directory, and when it is another user's: under `sudo` a directory of root's would be
+/// in that user's way.
+pub fn user_cache_dir() -> Option<PathBuf> {
+    let dir = user_dir("XDG_CACHE_HOME", ".cache")?.join(APP_DIR);
+    let nearest = dir.ancestors().find(|path| path.exists());
+    nearest.is_some_and(is_ours).then_some(dir)
+}
+
+/// The default directory of cached environments. `None` as for [`user_cache_dir`].
+pub fn default_environments() -> Option<PathBuf> {
+    Some(user_cache_dir()?.join(ENVIRONMENTS_DIR))
+}
+
+pub(crate) fn is_ours(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }
 
 fn user_dir(variable: &str, below_home: &str) -> Option<PathBuf> {

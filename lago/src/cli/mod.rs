@@ -91,6 +91,9 @@ enum Verb {
     CopyFromVm(verbs::copy::FromVmArguments),
     /// Print an ssh configuration with which `ssh VM` works.
     SshConfig(verbs::ssh_config::Arguments),
+    /// Show or remove the cached environments that suites start from, or switch the cache on or off.
+    #[command(subcommand)]
+    Cache(verbs::cache::Command),
     /// Say what this machine lacks to run VMs, with the command that mends it.
     Doctor,
     /// Connect standard input and output to a TCP port of a VM; what `ssh-config` uses as its proxy.
@@ -153,6 +156,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::CopyToVm(verb) => verb.run(&context)?,
         Verb::CopyFromVm(verb) => verb.run(&context)?,
         Verb::SshConfig(verb) => verb.run(&context)?,
+        Verb::Cache(verb) => verb.run(&context)?,
         Verb::Doctor => return verbs::doctor::run(&context),
         Verb::Connect(verb) => verb.run(&context)?,
     }

@@ -19,7 +19,7 @@ const fn key(name: &'static str, description: &'static str) -> Key {
     Key { name, description }
 }
 
-pub(super) static KEYS: [Key; 6] = [
+pub(super) static KEYS: [Key; 9] = [
     key("store", "the directory of verified template images"),
     key(
         "template_repo_path",
@@ -29,6 +29,9 @@ pub(super) static KEYS: [Key; 6] = [
     key("loglevel", "what is logged: off, error, warn, info, debug or trace"),
     key("libvirt_uri", "the libvirt to use instead of a private host"),
     key("start_limit", "how long the VMs of a prefix may take to start, as 600, 600s, 10m or 1h"),
+    key("cache", "whether suites start from cached environments: on or off"),
+    key("cache_dir", "the directory of cached environments"),
+    key("cache_size", "how large all cached environments together may become, such as 10G"),
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Key> {

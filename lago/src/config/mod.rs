@@ -13,6 +13,7 @@
 //! store = /srv/lago/store
 //! template_repo_path = ~/templates
 //! start_limit = 15m
+//! cache_size = 20G
 //! ```
 
 mod error;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use crate::constants::START_LIMIT;
+use crate::constants::{CACHE_SIZE, START_LIMIT};
 use crate::host::AccelerationChoice;
 
 pub use error::ConfigError;
@@ -54,6 +55,12 @@ pub struct Config {
     pub libvirt_uri: Option<String>,
     /// How long the VMs of a prefix may take to start.
     pub start_limit: Duration,
+    /// Whether suites start from cached environments; `None` leaves it to `lago cache on|off`.
+    pub cache: Option<bool>,
+    /// Where cached environments are; `None` when it is not set and the user has no home directory.
+    pub cache_dir: Option<PathBuf>,
+    /// How large all cached environments together may become, in bytes.
+    pub cache_size: u64,
     entries: Vec<Entry>,
     warnings: Vec<String>,
 }
@@ -93,6 +100,9 @@ impl Config {
             loglevel: read(find("loglevel"), values::level)?.unwrap_or(LevelFilter::INFO),
             libvirt_uri: find("libvirt_uri").map(|setting| setting.value.clone()),
             start_limit: read(find("start_limit"), values::duration)?.unwrap_or(START_LIMIT),
+            cache: read(find("cache"), values::switch)?,
+            cache_dir: read(find("cache_dir"), values::path)?.or_else(paths::default_environments),
+            cache_size: read(find("cache_size"), values::size)?.unwrap_or(CACHE_SIZE),
             entries: Vec::new(),
             warnings,
         }
@@ -142,6 +152,13 @@ impl Config {
             "loglevel" => self.loglevel.to_string(),
             "libvirt_uri" => self.libvirt_uri.clone().unwrap_or_default(),
             "start_limit" => format!("{}s", self.start_limit.as_secs()),
+            "cache" => match self.cache {
+                None => String::new(),
+                Some(true) => "on".to_owned(),
+                Some(false) => "off".to_owned(),
+            },
+            "cache_dir" => self.cache_dir.as_ref().map(show).unwrap_or_default(),
+            "cache_size" => self.cache_size.to_string(),
             _ => String::new(),
         }
     }

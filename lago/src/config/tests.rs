@@ -58,6 +58,15 @@ fn the_environment_beats_the_user_who_beats_the_system() {
 }
 
 #[test]
+fn the_cache_is_as_large_and_where_it_is_said_to_be() {
+    let text = "[lago]\ncache = on\ncache_dir = /srv/cache\ncache_size = 1.5G\n";
+    let config = good(&[("LAGO_CACHE", "OFF")], &[text]);
+    assert_eq!((config.cache, config.cache_size), (Some(false), 3 << 29));
+    assert_eq!(config.cache_dir, Some("/srv/cache".into()));
+    assert_eq!((good(&[], &[]).cache, good(&[], &[]).cache_size), (None, CACHE_SIZE));
+}
+
+#[test]
 fn a_variable_can_name_its_section() {
     assert_eq!(good(&[("LAGO__LAGO__ACCEL", "tcg")], &[]).accel, AccelerationChoice::Tcg);
     assert_eq!(
@@ -115,6 +124,9 @@ fn values_that_cannot_be_used_say_what_they_should_be() {
         ("accel = xen", "it should be one of auto, kvm, tcg"),
         ("loglevel = loud", "it should be one of off, error, warn, info, debug, trace"),
         ("loglevel = 10", "it should be one of off, error, warn, info, debug, trace"),
+        ("cache = maybe", "it should be one of on, off"),
+        ("cache_size = 10 big", "it should be a size such as 512M or 10G, and more than nothing"),
+        ("cache_size = 0", "it should be a size such as 512M or 10G, and more than nothing"),
         (
             "start_limit = 0",
             "it should be a time such as 600, 600s, 10m or 1h, and more than nothing",

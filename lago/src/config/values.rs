@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::layers::{Origin, Setting};
 use crate::host::AccelerationChoice;
+use crate::spec::parse_size;
 
 pub(super) fn path(setting: &Setting) -> Result<PathBuf, String> {
     if setting.value.is_empty() {
@@ -63,4 +64,17 @@ pub(super) fn duration(setting: &Setting) -> Result<Duration, String> {
                 .to_owned())
         }
     }
+}
+
+pub(super) fn switch(setting: &Setting) -> Result<bool, String> {
+    match setting.value.to_ascii_lowercase().as_str() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it should be one of on, off".to_owned()),
+    }
+}
+
+pub(super) fn size(setting: &Setting) -> Result<u64, String> {
+    parse_size(&setting.value)
+        .map_err(|_| "it should be a size such as 512M or 10G, and more than nothing".to_owned())
 }

@@ -36,6 +36,7 @@ mod private;
 mod search_path;
 mod strays;
 mod time;
+pub(crate) mod versions;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};

@@ -16,7 +16,7 @@ use crate::host::AccelerationChoice;
 use crate::paths::{Paths, default_store};
 use crate::spec::{InitFile, Plan, PlanInput, VmProvider, plan};
 use crate::templates::{TemplateRepository, TemplateStore, find_template, read_repositories};
-use crate::utils::{PRIVATE_MODE, create_dir, with_rollback, write_file};
+use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
 
 /// What a prefix is made from.
 #[derive(Debug)]
@@ -96,6 +96,22 @@ pub(super) fn init(options: &InitOptions) -> Result<Prefix> {
         make(&paths, options)
     })?;
     Ok(prefix)
+}
+
+/// Makes a prefix anew in its directory, in which other files stay: the reports of a run.
+pub(crate) fn init_again(prefix: &Prefix, options: &InitOptions) -> Result<Prefix> {
+    let paths = prefix.paths();
+    let _lock = prefix.lock()?;
+    prefix.require_no_forks()?;
+    prefix.virt_env().stop()?;
+    mark_unfinished(paths).map_err(|source| PrefixError::Io {
+        action: "write",
+        path: paths.unfinished(),
+        source,
+    })?;
+    disks::remove(paths)?;
+    fs::remove_dir_all(paths.ssh()).map_err(FileError::io("remove", &paths.ssh()))?;
+    make(paths, options)
 }
 
 /// Makes the directory, or takes over one that a killed process left half made.

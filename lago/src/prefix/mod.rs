@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use disks::DiskImage;
 pub use error::PrefixError;
 pub use init::InitOptions;
-pub(crate) use init::claim as claim_directory;
+pub(crate) use init::{claim as claim_directory, init_again};
 pub use record::{HostKind, Origin, Record};
 
 pub use crate::constants::START_LIMIT;

@@ -11,7 +11,7 @@ pub(super) fn delete(prefix: &Prefix, name: &str) -> Result<()> {
     let paths = prefix.paths();
     let mut state = State::read(paths)?;
     find(&state, name)?;
-    fork::forget_gone(&mut state);
+    fork::forget_gone(&mut state, paths);
     if let Some(fork) = state.forks.iter().find(|fork| fork.snapshot == name) {
         let what = format!("snapshot `{name}`");
         return Err(SnapshotError::InUse { what, fork: fork.path.clone() }.into());

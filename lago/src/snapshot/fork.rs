@@ -2,32 +2,22 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use serde::Deserialize;
 
 use super::{Snapshot, SnapshotError, find, revert};
 use crate::Result;
 use crate::paths::Paths;
+use crate::prefix::layers;
 use crate::prefix::state::{ForkOf, State};
 use crate::prefix::{HostKind, Origin, Prefix, Record, claim_directory};
-use crate::utils::{FileError, create_dir, parallel, with_rollback};
+use crate::utils::{FileError, create_dir, parallel, read_json, with_rollback};
 
 pub(super) fn fork(prefix: &Prefix, name: &str, path: &Path) -> Result<Prefix> {
     let _span = tracing::info_span!("fork", name).entered();
-    if let HostKind::Uri(uri) = &prefix.record().host {
-        return Err(SnapshotError::NotPrivate { host: uri.clone() }.into());
-    }
-    let path = std::path::absolute(path).map_err(FileError::io("find", path))?;
-    let paths = Paths::new(path);
-    let lock = claim_directory(&paths)?;
-    let fork = with_rollback(|rollback| {
-        rollback.defer("remove the unfinished fork", || crate::prefix::removal::remove(&paths));
-        let snapshot = register(prefix, name, &paths)?;
-        revert::require_files(prefix.paths(), &snapshot)?;
-        make(prefix, &snapshot, &paths)
-    })?;
-    drop(lock);
+    let fork = prepare(prefix, name, path)?;
     match fork.revert(name) {
         Ok(()) => Ok(fork),
         Err(error) => {
@@ -37,12 +27,29 @@ pub(super) fn fork(prefix: &Prefix, name: &str, path: &Path) -> Result<Prefix> {
     }
 }
 
+/// Makes the fork's directory. It is down, and comes up as the snapshot when it is put back to that.
+pub(crate) fn prepare(prefix: &Prefix, name: &str, path: &Path) -> Result<Prefix> {
+    if let HostKind::Uri(uri) = &prefix.record().host {
+        return Err(SnapshotError::NotPrivate { host: uri.clone() }.into());
+    }
+    let path = std::path::absolute(path).map_err(FileError::io("find", path))?;
+    let paths = Paths::new(path);
+    let _lock = claim_directory(&paths)?;
+    let fork = with_rollback(|rollback| {
+        rollback.defer("remove the unfinished fork", || crate::prefix::removal::remove(&paths));
+        let snapshot = register(prefix, name, &paths)?;
+        revert::require_files(prefix.paths(), &snapshot)?;
+        make(prefix, &snapshot, &paths)
+    })?;
+    Ok(fork)
+}
+
 /// Notes the fork, so that nothing is removed from under it. From then on the snapshot stays.
 fn register(prefix: &Prefix, name: &str, fork: &Paths) -> Result<Snapshot> {
     let _lock = prefix.lock()?;
     let mut state = State::read(prefix.paths())?;
     let snapshot = find(&state, name)?.seen_from_elsewhere(prefix.paths().prefix());
-    forget_gone(&mut state);
+    forget_gone(&mut state, prefix.paths());
     state.forks.push(ForkOf { snapshot: name.to_owned(), path: fork.prefix().to_owned() });
     state.write(prefix.paths())?;
     Ok(snapshot)
@@ -54,29 +61,16 @@ fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
     for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
         create_dir(&dir)?;
     }
-    let mut files = vec![
-        (from.uuid(), paths.uuid()),
-        (from.ssh_key(), paths.ssh_key()),
-        (from.ssh_key_pub(), paths.ssh_key_pub()),
-        (from.known_hosts(), paths.known_hosts()),
-    ];
-    for vm in origin.vms() {
-        files.push((from.host_key(vm.name()), paths.host_key(vm.name())));
-        files.push((from.host_key_pub(vm.name()), paths.host_key_pub(vm.name())));
-    }
-    for (source, target) in files {
-        // Mode and all; a file that a user removed is not missed here.
-        match fs::copy(&source, &target) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(FileError::io("copy", &source)(error).into());
-            }
-            _ => {}
-        }
-    }
-    let state = State {
+    copy(&from.uuid(), &paths.uuid())?;
+    copy_identity(origin, paths)?;
+    let mut state = State {
         snapshots: IndexMap::from([(snapshot.name.clone(), snapshot.clone())]),
         ..State::default()
     };
+    // A process that is killed before the fork is up leaves one that may be started: it must not write to what is frozen.
+    let layer = state.next_layer();
+    layers::create(paths, layer, &snapshot.disks())?;
+    state.push_layer(layer, None);
     state.write(paths)?;
     let mut record: Record = origin.record().clone();
     record.origin =
@@ -87,12 +81,62 @@ fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
     Prefix::establish(paths, record)
 }
 
-/// Forgets the forks that are not there any more. One that moved or was made anew from something else is another's.
-pub(super) fn forget_gone(state: &mut State) {
-    state.forks.retain(|fork| {
-        let paths = Paths::new(&fork.path);
-        paths.is_prefix() || paths.unfinished().exists()
-    });
+/// Copies the keys by which the guests and their user know each other.
+pub(crate) fn copy_identity(origin: &Prefix, paths: &Paths) -> Result<()> {
+    let from = origin.paths();
+    let mut files = vec![
+        (from.ssh_key(), paths.ssh_key()),
+        (from.ssh_key_pub(), paths.ssh_key_pub()),
+        (from.known_hosts(), paths.known_hosts()),
+    ];
+    for vm in origin.vms() {
+        files.push((from.host_key(vm.name()), paths.host_key(vm.name())));
+        files.push((from.host_key_pub(vm.name()), paths.host_key_pub(vm.name())));
+    }
+    files.into_iter().try_for_each(|(source, target)| copy(&source, &target))
+}
+
+/// Mode and all; a file that a user removed is not missed here.
+fn copy(source: &Path, target: &Path) -> Result<()> {
+    match fs::copy(source, target) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::io("copy", source)(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Forgets the forks that are not there any more.
+pub(super) fn forget_gone(state: &mut State, origin: &Paths) {
+    state.forks.retain(|fork| stands_on(&Paths::new(&fork.path), origin));
+}
+
+/// Whether there is a fork of `origin` in this directory. One that was cleaned up has no disks any more, and what was made
+/// anew there stands on something else. What cannot be told counts as a fork.
+fn stands_on(fork: &Paths, origin: &Paths) -> bool {
+    #[derive(Deserialize)]
+    struct Described {
+        origin: Option<Origin>,
+    }
+    if fork.unfinished().exists() {
+        return true;
+    }
+    if !fork.is_prefix() || !fork.images().is_dir() {
+        return false;
+    }
+    let Ok(Described { origin: stated }) = read_json(&fork.record()) else { return true };
+    let Some(stated) = stated else { return false };
+    match (stated.prefix.canonicalize(), origin.prefix().canonicalize()) {
+        (Ok(stated), Ok(origin)) => stated == origin,
+        _ => true,
+    }
+}
+
+/// The directories of the forks that stand on a prefix.
+pub(crate) fn forks_of(paths: &Paths) -> Result<Vec<PathBuf>> {
+    let mut state = State::read(paths)?;
+    forget_gone(&mut state, paths);
+    Ok(state.forks.into_iter().map(|fork| fork.path).collect())
 }
 
 /// Destroys the forks that lie in the prefix.
@@ -118,13 +162,11 @@ pub(crate) fn destroy_forks_inside(paths: &Paths) -> Result<()> {
 
 /// Refuses to remove a prefix that forks elsewhere stand on.
 pub(crate) fn require_no_forks(paths: &Paths) -> Result<()> {
-    let mut state = State::read(paths)?;
-    forget_gone(&mut state);
-    match state.forks.into_iter().find(|fork| !fork.path.starts_with(paths.forks())) {
+    match forks_of(paths)?.into_iter().find(|fork| !fork.starts_with(paths.forks())) {
         None => Ok(()),
         Some(fork) => {
             let what = format!("the prefix {}", paths.prefix().display());
-            Err(SnapshotError::InUse { what, fork: fork.path }.into())
+            Err(SnapshotError::InUse { what, fork }.into())
         }
     }
 }

@@ -39,7 +39,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use error::SnapshotError;
-pub(crate) use fork::{destroy_forks_inside, require_no_forks};
+pub(crate) use fork::{
+    copy_identity, destroy_forks_inside, forks_of, prepare as prepare_fork, require_no_forks,
+};
 pub(crate) use recovery::recover;
 
 use crate::Result;

@@ -28,6 +28,7 @@ use tree::{Node, Value};
 pub use diagnostic::{Diagnostic, SpecError};
 pub(crate) use plan::mac;
 pub use plan::{Plan, PlanInput, PlannedNet, PlannedNic, PlannedVm, plan};
+pub(crate) use size::parse as parse_size;
 pub use types::{
     BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress,
     JsonMap, Net, NetKind, Nic, ServiceProvider, VmProvider,

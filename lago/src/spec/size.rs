@@ -10,7 +10,7 @@ const SECTOR: u64 = 512;
 /// Reads a size: a number, possibly with a fraction, and a suffix that is a power of 1024, or none for bytes.
 ///
 /// Returns the bytes rounded up to whole sectors, or what is wrong.
-pub(super) fn parse(text: &str) -> Result<u64, String> {
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(super) mod cache;
 pub(super) mod console;
 pub(super) mod copy;
 pub(super) mod destroy;

@@ -10,7 +10,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use system::System;
+pub(super) use programs::EMULATORS;
+pub(super) use system::System;
 
 /// One thing that private hosts need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

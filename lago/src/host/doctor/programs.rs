@@ -26,11 +26,11 @@ const UTIL_LINUX: Packages =
 const UNSHARE_MAPS_SINCE: (u32, u32) = (2, 38);
 
 #[cfg(target_arch = "x86_64")]
-const EMULATORS: &[&str] = &["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
+pub(in crate::host) const EMULATORS: &[&str] = &["qemu-system-x86_64", "/usr/libexec/qemu-kvm"];
 #[cfg(target_arch = "aarch64")]
-const EMULATORS: &[&str] = &["qemu-system-aarch64", "/usr/libexec/qemu-kvm"];
+pub(in crate::host) const EMULATORS: &[&str] = &["qemu-system-aarch64", "/usr/libexec/qemu-kvm"];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-const EMULATORS: &[&str] = &["qemu-kvm", "/usr/libexec/qemu-kvm"];
+pub(in crate::host) const EMULATORS: &[&str] = &["qemu-kvm", "/usr/libexec/qemu-kvm"];
 
 const PROGRAMS: &[Program] = &[
     Program {

@@ -11,7 +11,7 @@ use super::super::search_path;
 
 /// A machine, and the user whose private hosts are in question.
 #[derive(Debug, Clone)]
-pub(super) struct System {
+pub(in crate::host) struct System {
     /// Where its files are: `/`, unless a test has others.
     pub(super) root: PathBuf,
     /// Where its programs are.
@@ -24,7 +24,7 @@ pub(super) struct System {
 
 impl System {
     /// This machine, for the user of this process.
-    pub(super) fn this() -> Self {
+    pub(in crate::host) fn this() -> Self {
         let uid = Uid::effective();
         let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
         Self {
@@ -42,12 +42,12 @@ impl System {
     }
 
     /// The text of a file; empty when it cannot be read.
-    pub(super) fn read(&self, path: &str) -> String {
+    pub(in crate::host) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.file(path)).unwrap_or_default()
     }
 
     /// A program of the machine.
-    pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
+    pub(in crate::host) fn program(&self, name: &str) -> Option<PathBuf> {
         env::split_paths(&self.path).map(|dir| dir.join(name)).find(|file| is_executable(file))
     }
 }

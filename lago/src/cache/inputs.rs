@@ -1,0 +1,198 @@
+//! Finding out what the key of an environment is made from.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{CACHE_FORMAT, Cache, FileInput, Key, KeyInputs, TemplateInput};
+use crate::constants::VERSION;
+use crate::host::{Acceleration, versions};
+use crate::prefix::{HostKind, InitOptions};
+use crate::spec::{Disk, DiskFormat, DiskKind, FileSource, VmProvider};
+use crate::templates::{StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template};
+use crate::utils::error_chain;
+
+/// What an environment cannot be cached for.
+type Reason = String;
+
+impl Cache {
+    /// What the key of an environment is made from, or why it has none.
+    pub(super) fn inputs(&self, options: &InitOptions) -> Result<KeyInputs, Reason> {
+        if let HostKind::Uri(uri) = &options.host {
+            return Err(format!("it runs on {uri}, and only a private host can be forked"));
+        }
+        let mut templates = Vec::new();
+        let mut files = Vec::new();
+        for (vm, domain) in &options.init_file.domains {
+            if domain.vm_provider != VmProvider::LocalLibvirt {
+                return Err(format!("VM {vm} is a machine that lago does not start"));
+            }
+            for disk in &domain.disks {
+                match source(vm, disk)? {
+                    Source::Empty => {}
+                    Source::File(path) => files.push(file_input(path)?),
+                    Source::Template { name, version } => {
+                        templates.push(self.template(options, name, version)?);
+                    }
+                }
+            }
+        }
+        let acceleration = options.acceleration.resolve();
+        Ok(KeyInputs {
+            format: CACHE_FORMAT,
+            lago: VERSION.to_owned(),
+            init_file: options.init_file.clone(),
+            templates,
+            files,
+            acceleration,
+            qemu: versions::emulator().map_err(|error| error_chain(&error))?,
+            libvirt: versions::libvirt().map_err(|error| error_chain(&error))?,
+            processor: (acceleration == Acceleration::Kvm).then(versions::processor),
+        })
+    }
+
+    fn template(
+        &self,
+        options: &InitOptions,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<TemplateInput, Reason> {
+        let store = options.store.as_deref().ok_or("there is no template store")?;
+        let find = || {
+            let store = TemplateStore::open(store)?;
+            let version = find_template(&options.repositories, name, version)?;
+            let image = self.image(&store, version)?;
+            Ok(TemplateInput {
+                version: version.name().to_owned(),
+                digest: image.digest.as_hex().to_owned(),
+                path: image.path,
+            })
+        };
+        find().map_err(|error: TemplateError| error_chain(&error))
+    }
+
+    /// The image in the store. One that cannot be replaced only because entries stand on it is replaced: they are of no
+    /// use any more.
+    fn image(
+        &self,
+        store: &TemplateStore,
+        version: &TemplateVersion,
+    ) -> Result<StoredImage, TemplateError> {
+        let stored = store.download(version);
+        let Err(TemplateError::Changed { users, .. }) = &stored else { return stored };
+        for user in users {
+            let user = Path::new(user);
+            let key = user.file_name().and_then(|name| Key::from_name(name.to_str()?));
+            let Some(key) = key.filter(|key| self.path(key) == user) else { return stored };
+            if let Err(error) = self.remove(&key) {
+                tracing::warn!("{}", error_chain(&error));
+                return stored;
+            }
+        }
+        store.download(version)
+    }
+}
+
+/// Where the content of a disk comes from.
+enum Source<'a> {
+    Empty,
+    Template { name: &'a str, version: Option<&'a str> },
+    File(&'a Path),
+}
+
+fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
+    let refused = |what: &str| Err(format!("disk {} of VM {vm} {what}", disk.name));
+    if !disk.build.is_empty() {
+        return refused("has `build` steps");
+    }
+    match &disk.kind {
+        DiskKind::Template { name, version, .. } => {
+            Ok(Source::Template { name, version: version.as_deref() })
+        }
+        DiskKind::Image { path, .. } => Ok(Source::File(path)),
+        DiskKind::Empty { .. } => Ok(Source::Empty),
+        DiskKind::File { source: FileSource::Path(path), make_a_copy }
+            if *make_a_copy || disk.format == DiskFormat::Iso =>
+        {
+            Ok(Source::File(path))
+        }
+        DiskKind::File { source: FileSource::Path(path), .. } => {
+            let path = path.display();
+            refused(&format!("is the file {path} itself, which the guest writes to"))
+        }
+        DiskKind::File { source: FileSource::Url { url, .. }, .. } => {
+            refused(&format!("is to be fetched from {url}"))
+        }
+    }
+}
+
+pub(super) fn file_input(path: &Path) -> Result<FileInput, Reason> {
+    let stat = || {
+        let path: PathBuf = path.canonicalize()?;
+        let file = fs::metadata(&path)?;
+        let modified = (file.mtime(), file.mtime_nsec());
+        Ok(FileInput { path, size: file.len(), modified })
+    };
+    stat().map_err(|error: std::io::Error| format!("cannot look at {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::InitOptions;
+    use crate::host::AccelerationChoice;
+    use crate::prefix::HostKind;
+    use crate::spec::InitFile;
+
+    use super::*;
+
+    fn options(dir: &Path, disk: &str) -> InitOptions {
+        let text = format!(
+            "domains:\n  vm0:\n    memory: 128\n    nics: [{{net: lan}}]\n    disks: [{disk}]\n\
+             nets:\n  lan: {{type: nat, management: true}}\n"
+        );
+        let init_file = InitFile::parse(&text, &dir.join("LagoInitFile.yaml")).unwrap();
+        InitOptions::new(dir.join("prefix"), init_file)
+            .acceleration(AccelerationChoice::Tcg)
+            .store(dir.join("store"))
+    }
+
+    fn inputs(dir: &Path, disk: &str) -> Result<KeyInputs, String> {
+        Cache::new(dir.join("cache"), 0).inputs(&options(dir, disk))
+    }
+
+    #[test]
+    fn a_file_that_is_copied_is_known_by_its_size_and_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("root.qcow2");
+        fs::write(&image, "one").unwrap();
+        let disk = format!(
+            "{{type: file, path: {}, make_a_copy: true, name: root, dev: vda, format: qcow2}}",
+            image.display()
+        );
+        let first = inputs(dir.path(), &disk).unwrap();
+        assert_eq!(inputs(dir.path(), &disk).unwrap().key(), first.key());
+        assert!(first.qemu.contains("QEMU") && first.libvirt.contains("libvirt"), "{first:?}");
+        fs::write(&image, "three").unwrap();
+        assert_ne!(inputs(dir.path(), &disk).unwrap().key(), first.key());
+    }
+
+    #[test]
+    fn what_has_no_key_says_why() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("root.qcow2");
+        fs::write(&image, "").unwrap();
+        let reason = |disk: &str| inputs(dir.path(), disk).unwrap_err();
+        let used = format!(
+            "{{type: file, path: {}, name: root, dev: vda, format: qcow2}}",
+            image.display()
+        );
+        assert!(reason(&used).contains("disk root of VM vm0 is the file"), "{}", reason(&used));
+        let template = "{type: template, template_name: mini, name: root, dev: vda, format: qcow2}";
+        assert!(reason(template).contains("mini"), "{}", reason(template));
+
+        let empty = "{type: empty, size: 1M, name: root, dev: vda, format: qcow2}";
+        let shared = options(dir.path(), empty).host(HostKind::Uri("qemu:///system".into()));
+        let reason = Cache::new(dir.path(), 0).inputs(&shared).unwrap_err();
+        assert!(reason.contains("qemu:///system"), "{reason}");
+    }
+}
