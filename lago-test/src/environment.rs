@@ -4,7 +4,9 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use lago::cache::{Cache, Cached, StartOrigin, Started};
 use lago::config::Config;
 use lago::spec::InitFile;
 use lago::templates::TemplateRepository;
@@ -19,6 +21,8 @@ pub(crate) struct EnvironmentSpec {
     pub(crate) init_file: PathBuf,
     /// Manifests of template repositories, in front of those of the settings.
     pub(crate) repositories: Vec<PathBuf>,
+    /// Whether it may start from the cache.
+    pub(crate) cached: bool,
 }
 
 impl EnvironmentSpec {
@@ -40,6 +44,10 @@ fn from_package(path: &Path) -> PathBuf {
 #[derive(Debug, Clone)]
 pub(crate) struct Environment {
     prefix: Prefix,
+    /// How it comes up, if it comes up through the cache.
+    cached: Option<Arc<Mutex<Option<Cached>>>>,
+    /// Where it came from, once it is up.
+    origin: Option<StartOrigin>,
 }
 
 impl Environment {
@@ -64,13 +72,42 @@ impl Environment {
         directory: &Path,
     ) -> Result<Self, Failure> {
         make_room(directory)?;
-        let prefix = Prefix::init(&options(spec, init_file, directory)?)?;
-        Ok(Self { prefix })
+        let config = Config::load()?;
+        let options = options(spec, init_file, directory, &config)?;
+        let Some(cache) = Cache::if_on(&config).filter(|_| spec.cached) else {
+            return Ok(Self::of(Prefix::init(&options)?));
+        };
+        let cached = cache.init(options)?;
+        let prefix = cached.prefix().clone();
+        Ok(Self { cached: Some(Arc::new(Mutex::new(Some(cached)))), ..Self::of(prefix) })
     }
 
-    /// Brings everything up and waits until all guests answer.
-    pub(crate) fn start(&self) -> Result<(), Failure> {
-        Ok(self.prefix.start()?)
+    fn of(prefix: Prefix) -> Self {
+        Self { prefix, cached: None, origin: None }
+    }
+
+    /// Brings everything up and waits until all guests answer. Returns what is up, which is another prefix in the same
+    /// directory when a cached one did not come up.
+    pub(crate) fn start(&self) -> Result<Self, Failure> {
+        let cached = self
+            .cached
+            .as_ref()
+            .and_then(|cached| cached.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(cached) = cached else {
+            self.prefix.start()?;
+            return Ok(self.clone());
+        };
+        let Started { prefix, origin } = cached.start()?;
+        Ok(Self { origin: Some(origin), ..Self::of(prefix) })
+    }
+
+    /// What there is to say about where it came from: `, from the cache`.
+    pub(crate) fn whence(&self) -> String {
+        match &self.origin {
+            None | Some(StartOrigin::Boot) => String::new(),
+            Some(StartOrigin::Cache) => ", from the cache".to_owned(),
+            Some(StartOrigin::UncachedBoot { reason }) => format!(", and is not cached: {reason}"),
+        }
     }
 
     /// Makes a running [`start`](Self::start) fail soon: nothing that it waits for lives on.
@@ -126,12 +163,13 @@ fn options(
     spec: &EnvironmentSpec,
     init_file: InitFile,
     directory: &Path,
+    config: &Config,
 ) -> Result<InitOptions, Failure> {
     let mut options = InitOptions::new(directory, init_file);
     for manifest in &spec.repositories {
         options = options.repository(TemplateRepository::from_file(&from_package(manifest))?);
     }
-    Ok(options.with_settings(&Config::load()?)?)
+    Ok(options.with_settings(config)?)
 }
 
 /// A path as a shell takes it.

@@ -35,6 +35,7 @@ pub struct Suite {
     init_file: Option<PathBuf>,
     template_repositories: Vec<PathBuf>,
     bring_up_timeout: Duration,
+    cached: bool,
 }
 
 impl Suite {
@@ -49,6 +50,7 @@ impl Suite {
             init_file: None,
             template_repositories: Vec::new(),
             bring_up_timeout: limits::BRING_UP,
+            cached: true,
         }
     }
 
@@ -69,6 +71,13 @@ impl Suite {
     /// The limit of making the environment and bringing it up, instead of [`limits::BRING_UP`].
     pub fn bring_up_timeout(mut self, limit: Duration) -> Self {
         self.bring_up_timeout = limit;
+        self
+    }
+
+    /// Whether the environment may start from the cache of environments that were started before, instead of booting. It
+    /// may, unless this says `false`, or the user has switched the cache off (`LAGO_CACHE=off`, `lago cache off`).
+    pub fn cached(mut self, cached: bool) -> Self {
+        self.cached = cached;
         self
     }
 
@@ -126,7 +135,11 @@ impl Suite {
     /// What it says about its environment, if it has one.
     pub(crate) fn environment(&self) -> Option<EnvironmentSpec> {
         let init_file = self.init_file.clone()?;
-        Some(EnvironmentSpec { init_file, repositories: self.template_repositories.clone() })
+        Some(EnvironmentSpec {
+            init_file,
+            repositories: self.template_repositories.clone(),
+            cached: self.cached,
+        })
     }
 
     pub(crate) fn bring_up_limit(&self) -> Duration {

@@ -14,6 +14,8 @@ fn fixture(place: &Place, name: &str) -> Command {
         .env(FIXTURE, name)
         .env(WORKDIR, place.path())
         .env("LAGO_STORE", store())
+        .env("LAGO_CACHE", "on")
+        .env("LAGO_CACHE_DIR", place.join("cache"))
         .env_remove("NEXTEST")
         .env_remove("LAGO_KEEP")
         .stdin(Stdio::null());
@@ -50,8 +52,9 @@ fn assert_down(place: &Place, traces: &Traces) {
 pub(crate) fn a_suite_passes() {
     let place = Place::new("harness-passes");
     let traces = Traces::before(&place.join("default"));
-    let ran = run(&mut fixture(&place, "passing"));
+    let ran = run(fixture(&place, "passing").env("LAGO_CACHE", "off"));
     assert_passed(&place, &ran);
+    assert!(!place.join("cache").exists(), "nothing is kept when the cache is off");
     assert!(ran.stdout.contains("test result: ok. 3 passed"), "{}", ran.stdout);
     assert_down(&place, &traces);
 }
@@ -61,6 +64,7 @@ pub(crate) fn a_kept_environment() {
     let traces = Traces::before(&place.join("default"));
     let ran = run(fixture(&place, "passing").env("LAGO_KEEP", "always"));
     assert_passed(&place, &ran);
+    assert!(!ran.stderr.contains(", from the cache"), "{}", ran.stderr);
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(said.contains("lago --prefix") && said.contains("shell vm0"), "{said}");
     let prefix = lago::Prefix::open(place.join("default")).expect("it was kept");
@@ -70,6 +74,9 @@ pub(crate) fn a_kept_environment() {
 
     let again = run(&mut fixture(&place, "passing"));
     assert_passed(&place, &again);
+    assert!(again.stderr.contains(", from the cache"), "{}", again.stderr);
+    let console = fs::read_to_string(place.join("default/logs/console/vm0.log"));
+    assert!(console.expect("it is there").contains("Linux version"), "the boot is evidence, too");
     assert_down(&place, &traces);
 }
 

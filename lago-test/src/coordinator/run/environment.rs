@@ -29,8 +29,8 @@ impl Run {
     }
 
     fn is_up(&mut self, took: Duration) {
-        if self.environment.is_some() {
-            eprintln!("the environment is up after {}", spoken(took));
+        if let Some(environment) = &self.environment {
+            eprintln!("the environment is up after {}{}", spoken(took), environment.whence());
             self.event(What::EnvironmentUp { took_ms: millis(took) });
         }
     }
@@ -78,7 +78,8 @@ impl Run {
             cut_off: || environment.cut_off(),
         };
         let starting = environment.clone();
-        limited.run(move || starting.start())
+        self.environment = Some(limited.run(move || starting.start())?);
+        Ok(())
     }
 
     /// Discards the environment, or keeps it if that is wanted. Says what stays, and why.
