@@ -76,7 +76,7 @@ pub(crate) fn a_kept_environment() {
     assert_passed(&place, &again);
     assert!(again.stderr.contains(", from the cache"), "{}", again.stderr);
     let console = fs::read_to_string(place.join("default/logs/console/vm0.log"));
-    assert!(console.expect("it is there").contains("Linux version"), "the boot is evidence, too");
+    assert!(console.expect("it is there").contains("mini: up after"), "the boot is evidence, too");
     assert_down(&place, &traces);
 }
 

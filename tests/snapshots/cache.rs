@@ -64,7 +64,7 @@ fn the_second_start_goes_on_from_the_first() {
     assert_eq!(sh(&second.prefix, "cat /root/mark 2>/dev/null || echo none"), "none\n");
     sh(&second.prefix, "echo said later > /dev/console");
     let console = console(&second.prefix);
-    assert_eq!(console.matches("Linux version").count(), 1, "the boot, and no other: {console}");
+    assert_eq!(console.matches("mini: up after").count(), 1, "the boot, and no other: {console}");
     assert!(console.contains("said later"), "{console}");
 
     // The environment has the state as its own.
