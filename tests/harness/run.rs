@@ -15,7 +15,7 @@ fn fixture(place: &Place, name: &str) -> Command {
         .env(WORKDIR, place.path())
         .env("LAGO_STORE", store())
         .env_remove("NEXTEST")
-        .env_remove("LAGO_KEEP")
+        .env("LAGO_KEEP", "never")
         .stdin(Stdio::null());
     command
 }
