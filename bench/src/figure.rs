@@ -28,6 +28,8 @@ pub(crate) enum Goal {
     Ratio(f64),
     /// The value as a multiple of the reference, which it must stay below.
     RatioBelow(f64),
+    /// The value, and the value as a multiple of the reference.
+    ValueAndRatio(f64, f64),
     /// How much the value may exceed the reference.
     Excess(f64),
 }
@@ -87,6 +89,7 @@ impl Figure {
             Goal::Value(limit) => self.value <= limit,
             Goal::Ratio(limit) => self.ratio()? <= limit,
             Goal::RatioBelow(limit) => self.ratio()? < limit,
+            Goal::ValueAndRatio(limit, ratio) => self.value <= limit && self.ratio()? <= ratio,
             Goal::Excess(limit) => self.value - self.reference <= limit,
         })
     }
@@ -98,6 +101,9 @@ impl Figure {
             Some(Goal::Value(limit)) => format!("at most {limit} {}", self.unit),
             Some(Goal::Ratio(limit)) => format!("ratio at most {limit:.2}"),
             Some(Goal::RatioBelow(limit)) => format!("ratio below {limit:.2}"),
+            Some(Goal::ValueAndRatio(limit, ratio)) => {
+                format!("at most {limit} {}, ratio at most {ratio:.2}", self.unit)
+            }
             Some(Goal::Excess(limit)) => format!("reference + {limit} {}", self.unit),
         }
     }
@@ -145,6 +151,9 @@ pub(crate) mod tests {
         assert_eq!(met(3.1, 2.0, Goal::Ratio(1.5)), Some(false));
         assert_eq!(met(3.9, 2.0, Goal::RatioBelow(2.0)), Some(true));
         assert_eq!(met(4.0, 2.0, Goal::RatioBelow(2.0)), Some(false));
+        assert_eq!(met(1.5, 1.0, Goal::ValueAndRatio(1.5, 2.0)), Some(true));
+        assert_eq!(met(1.5, 0.7, Goal::ValueAndRatio(1.5, 2.0)), Some(false));
+        assert_eq!(met(1.6, 1.0, Goal::ValueAndRatio(1.5, 2.0)), Some(false));
         assert_eq!(met(40.0, 10.0, Goal::Excess(30.0)), Some(true));
         assert_eq!(met(41.0, 10.0, Goal::Excess(30.0)), Some(false));
     }

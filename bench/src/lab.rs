@@ -11,6 +11,8 @@ use lago::templates::{TemplateRepository, read_repositories};
 use lago::utils::error_chain;
 use lago::{InitFile, InitOptions};
 
+use crate::figures::Shared;
+
 /// Below the workspace, so that it is removed with what cargo builds.
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/lago/bench");
 
@@ -21,6 +23,8 @@ pub(crate) struct Lab {
     repositories: Vec<TemplateRepository>,
     /// Its own, as images that another prefix uses cannot be replaced. It stays for the next run.
     store: PathBuf,
+    /// What several figures share. It goes before the lock does.
+    pub(crate) shared: Shared,
     _lock: File,
 }
 
@@ -46,6 +50,7 @@ impl Lab {
             repositories: read_repositories(&config.template_repo_path)?,
             store,
             dir,
+            shared: Shared::default(),
             _lock: lock,
         })
     }

@@ -7,6 +7,7 @@ mod bare;
 mod figure;
 mod figures;
 mod lab;
+mod phases;
 mod samples;
 mod table;
 
@@ -16,7 +17,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use figures::Measurement;
 use lab::Lab;
@@ -42,7 +45,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr).init();
+    let warnings = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_filter(LevelFilter::WARN);
+    let spans = phases::Watch.with_filter(Targets::new().with_target("lago", LevelFilter::INFO));
+    tracing_subscriber::registry().with(warnings).with(spans).init();
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -1,11 +1,17 @@
 //! The process that the user starts: reads the command line, runs scenarios in workers, writes events and reports.
 
 mod check;
+mod earlier;
 mod interrupts;
 mod keep;
+mod lane;
 mod limited;
+mod options;
 mod plan;
 mod run;
+mod runner;
+mod saved;
+mod schedule;
 mod selection;
 mod tail;
 mod worker_process;
@@ -14,14 +20,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lago::spec::InitFile;
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting};
 
 use crate::outcome::{Class, Outcome};
 use crate::report::console;
 use crate::suite::Suite;
+use earlier::Ground;
 use interrupts::Interrupts;
-use keep::Keep;
-use run::{Finish, Run, Settings};
+use options::{From, Options};
+use run::{Claim, Run};
+use runner::{Finish, Prepared, Runner};
 use selection::Selection;
 
 /// The command line or the suite itself is wrong; also clap's own code for that.
@@ -34,27 +43,41 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
     if !problems.is_empty() {
         return refused(&suite, &problems);
     }
-    if arguments.test_threads == Some(0) {
-        eprintln!("--test-threads 0: at least one is needed");
-        return ExitCode::from(EXIT_REFUSED);
+    let options = match Options::read(&suite, &arguments) {
+        Ok(options) => options,
+        Err(problems) => return refused(&suite, &problems),
+    };
+    let mut selection = Selection::new(&suite, &arguments);
+    if let Some(From::Stage(stage)) = options.from
+        && !arguments.list
+    {
+        selection.begin_after(stage);
     }
-    let selection = Selection::new(&suite, &arguments);
-    if arguments.list || selection.steps().is_empty() {
-        return libtest_mimic::run(&selection.arguments(), selection.trials(|_| refuse))
-            .exit_code();
+    if arguments.list || selection.is_empty() {
+        let trials = selection.trials(&selection.plan(|_| false), |_| refuse);
+        return libtest_mimic::run(&selection.arguments(), trials).exit_code();
     }
-    let settings = match settings(&suite, &arguments) {
-        Ok(settings) => settings,
+    let init_file = match init_file(&suite) {
+        Ok(init_file) => init_file,
         Err(problems) => return refused(&suite, &problems),
     };
     let interrupts = match Interrupts::watch() {
         Ok(interrupts) => interrupts,
         Err(error) => {
             eprintln!("cannot watch for signals: {error}");
-            return ExitCode::from(run::EXIT_INFRASTRUCTURE);
+            return ExitCode::from(runner::EXIT_INFRASTRUCTURE);
         }
     };
-    execute(suite, &arguments, &selection, interrupts, settings)
+    // What can be started from is known only once no other run can change it.
+    let claim = Claim::take(&suite, &interrupts);
+    let ground = match ground(&suite, &selection, options, claim.as_ref().ok(), init_file.as_ref())
+    {
+        Ok(ground) => ground,
+        Err(problem) => return refused(&suite, &[problem]),
+    };
+    let run = Run::new(suite, ground.plan, options, arguments.nocapture, interrupts);
+    let prepared = Prepared { claim, earlier: ground.earlier, init_file };
+    execute(&arguments, &selection, run, prepared)
 }
 
 fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
@@ -64,19 +87,32 @@ fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
     ExitCode::from(EXIT_REFUSED)
 }
 
-/// What else a run needs to know, or what is wrong with it.
-fn settings(suite: &Suite, arguments: &Arguments) -> Result<Settings, Vec<String>> {
-    let keep = Keep::from_environment().map_err(|problem| vec![problem])?;
+/// The suite's init file, if it has one, and if that has what the scenarios need.
+fn init_file(suite: &Suite) -> Result<Option<InitFile>, Vec<String>> {
     let init_file = suite
         .environment()
         .map(|spec| spec.load())
         .transpose()
         .map_err(|failure| vec![failure.to_string()])?;
     let problems = check::unmet_needs(suite, init_file.as_ref());
-    if problems.is_empty() {
-        Ok(Settings { live: arguments.nocapture, init_file, keep })
-    } else {
-        Err(problems)
+    if problems.is_empty() { Ok(init_file) } else { Err(problems) }
+}
+
+/// Where the run starts: a run of everything in a new environment, another one where an earlier run has left off.
+fn ground(
+    suite: &Suite,
+    selection: &Selection,
+    options: Options,
+    claim: Option<&Claim>,
+    init_file: Option<&InitFile>,
+) -> Result<Ground, String> {
+    match (claim, init_file, options.from) {
+        (Some(_), Some(_), None) if selection.is_whole() => Ok(Ground::afresh(selection)),
+        (_, _, Some(From::Start)) | (None, ..) | (_, None, _) => Ok(Ground::afresh(selection)),
+        (Some(claim), Some(init_file), from) => {
+            let shape = selection::shape(suite);
+            Ground::find(suite, &shape, selection, from, &claim.files, init_file)
+        }
     }
 }
 
@@ -85,31 +121,28 @@ fn refuse() -> Result<Completion, Failed> {
     Err("this trial was not meant to run".into())
 }
 
-fn execute(
-    suite: Suite,
-    arguments: &Arguments,
-    selection: &Selection,
-    interrupts: Interrupts,
-    settings: Settings,
-) -> ExitCode {
-    let run = Run::new(suite, selection.steps().to_vec(), interrupts, settings);
-    let run = Arc::new(Mutex::new(run));
-    let trials = selection.trials(|step| {
-        let run = Arc::clone(&run);
+fn execute(arguments: &Arguments, selection: &Selection, run: Run, prepared: Prepared) -> ExitCode {
+    let plan = run.plan.clone();
+    let runner = Arc::new(Mutex::new(Runner::new(run, prepared)));
+    let trials = selection.trials(&plan, |step| {
+        let runner = Arc::clone(&runner);
         move || {
-            let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = run.execute(step);
-            let output = run.output_end(step);
+            let mut runner = runner.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = runner.outcome(step);
+            let output = runner.output_end(step);
             verdict(&outcome, output.as_deref())
         }
     });
     // Printing panics when nobody reads it any more; the environment must be taken down all the same.
     let concluded =
         catch_unwind(AssertUnwindSafe(|| libtest_mimic::run(&selection.arguments(), trials)));
-    let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut runner = runner.lock().unwrap_or_else(PoisonError::into_inner);
+    if concluded.is_err() {
+        runner.call_off("nobody reads the output any more");
+    }
     let failed = concluded.as_ref().map_or(true, Conclusion::has_failed);
-    let finish = run.finish(failed);
-    drop(run);
+    let finish = runner.finish(failed);
+    drop(runner);
     match concluded {
         Ok(_) => {
             print_finish(arguments, &finish);

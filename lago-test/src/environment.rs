@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lago::cache::{Cache, Cached, StartOrigin, Started};
 use lago::config::Config;
+use lago::snapshot::Snapshot;
 use lago::spec::InitFile;
 use lago::templates::TemplateRepository;
 use lago::{InitOptions, Prefix};
@@ -65,7 +66,39 @@ impl Environment {
         Ok(())
     }
 
+    /// The environment that an earlier run left in this directory, if it left one that can be opened.
+    pub(crate) fn open(directory: &Path) -> Option<Self> {
+        if !lago::paths::Paths::new(directory).is_prefix() {
+            return None;
+        }
+        Some(Self::of(Prefix::open(directory).ok()?))
+    }
+
+    /// Whether it was made from this init file.
+    pub(crate) fn was_made_from(&self, init_file: &InitFile) -> bool {
+        self.prefix.record().init_file == *init_file
+    }
+
+    /// Destroys the forks that a killed run left in this directory.
+    pub(crate) fn discard_forks(directory: &Path) -> Result<(), Failure> {
+        let entries = match std::fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let paths = lago::paths::Paths::new(entry?.path());
+            if paths.is_prefix() || paths.unfinished().exists() {
+                Prefix::destroy_at(paths.prefix()).map_err(|error| {
+                    Failure::from(error).context("cannot remove a fork that an earlier run left")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the prefix. Nothing runs yet.
+    ///
+    /// This and [`start`](Self::start) are all that bring-up consists of.
     pub(crate) fn make(
         spec: &EnvironmentSpec,
         init_file: InitFile,
@@ -125,6 +158,55 @@ impl Environment {
     /// Takes everything down and removes the disks; logs and reports stay.
     pub(crate) fn discard(&self) -> Result<(), Failure> {
         Ok(self.prefix.cleanup()?)
+    }
+
+    /// Saves the state of all VMs, with their memory.
+    pub(crate) fn snapshot(&self, name: &str) -> Result<(), Failure> {
+        self.prefix.snapshot(name)?;
+        Ok(())
+    }
+
+    /// The states that are saved.
+    pub(crate) fn snapshots(&self) -> Result<Vec<Snapshot>, Failure> {
+        Ok(self.prefix.snapshots()?)
+    }
+
+    /// Removes saved states, in this order.
+    pub(crate) fn delete_snapshots(&self, names: &[String]) -> Result<(), Failure> {
+        for name in names {
+            self.prefix.delete_snapshot(name)?;
+        }
+        Ok(())
+    }
+
+    /// Puts all VMs back into a saved state, running.
+    pub(crate) fn revert(&self, name: &str) -> Result<(), Failure> {
+        self.prefix.revert(name)?;
+        Ok(())
+    }
+
+    /// A second environment, in a saved state of this one and running.
+    pub(crate) fn fork(&self, snapshot: &str, directory: &Path) -> Result<Self, Failure> {
+        Ok(Self::of(self.prefix.fork(snapshot, directory)?))
+    }
+
+    /// Moves the logs to where they outlive the environment.
+    pub(crate) fn keep_logs(&self, to: &Path) -> io::Result<()> {
+        if to.exists() {
+            std::fs::remove_dir_all(to)?;
+        }
+        std::fs::create_dir_all(to.parent().unwrap_or(to))?;
+        std::fs::rename(self.prefix.paths().logs(), to)
+    }
+
+    /// Stops everything; disks and saved states stay.
+    pub(crate) fn stop(&self) -> Result<(), Failure> {
+        Ok(self.prefix.stop()?)
+    }
+
+    /// Stops everything and removes the directory.
+    pub(crate) fn destroy(self) -> Result<(), Failure> {
+        Ok(self.prefix.destroy()?)
     }
 
     /// The prefix's directory.

@@ -1,14 +1,16 @@
 //! Everything that happens in a run, as it is written to `events.jsonl`: one JSON object a line, flushed as it happens.
 //! Reports are functions of this file.
 
-use std::fs::File;
-use std::io::{self, BufRead, Write as _};
-use std::path::{Path, PathBuf};
+mod log;
+
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
+pub(crate) use log::EventLog;
+pub use log::read;
 
 /// The version of these events; it changes when a reader of the old ones would misread the new.
 pub const SCHEMA: u32 = 1;
@@ -56,12 +58,20 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// The environment of an earlier run is used, with the states that it saved.
+    EnvironmentReused {
+        /// The states that scenarios start from.
+        states: Vec<String>,
+    },
     /// A worker process is ready.
     WorkerStarted {
         /// Its number, from 1.
         worker: u32,
         /// Its process.
         pid: u32,
+        /// The fork on which it works; none when that is the prefix itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<String>,
     },
     /// A worker process is gone.
     WorkerEnded {
@@ -70,10 +80,48 @@ pub enum What {
         /// How: `exited with 0`, `killed by signal 9 (SIGKILL)`.
         how: String,
     },
-    /// The environment was put back into the state at the end of a stage.
-    StageRestored {
-        /// The stage.
-        stage: String,
+    /// A state of the environment was saved, other than at the end of a stage.
+    StateSaved {
+        /// Its name: `start`, or `before.<stage>.<scenario>`.
+        state: String,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// A state could not be saved; the run goes on without it.
+    StateNotSaved {
+        /// Its name.
+        state: String,
+        /// Why.
+        reason: String,
+    },
+    /// The environment was put back into a saved state.
+    StateRestored {
+        /// Its name: `start`, a stage's name, or `before.<stage>.<scenario>`.
+        state: String,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+        /// The fork that was put back; none when that was the prefix itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<String>,
+    },
+    /// A fork of the environment runs; a stage, and what stands on it, runs there.
+    ForkStarted {
+        /// Its name, which is that of the stage.
+        fork: String,
+        /// The state that it starts from.
+        state: String,
+        /// Its directory.
+        path: PathBuf,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// All that was to run on a fork has.
+    ForkEnded {
+        /// Its name.
+        fork: String,
+        /// Why it goes on running, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<String>,
     },
     /// A scenario starts in a worker.
     ScenarioStarted {
@@ -85,6 +133,22 @@ pub enum What {
         worker: u32,
         /// The file that takes its output, from the prefix.
         log: PathBuf,
+    },
+    /// A scenario has run once, of several times.
+    ScenarioRepeated {
+        /// Its stage.
+        stage: String,
+        /// Its name.
+        scenario: String,
+        /// Which time this was, from 1.
+        repetition: u32,
+        /// How often it is to run.
+        of: u32,
+        /// How it ended this time.
+        #[serde(flatten)]
+        outcome: Outcome,
+        /// How long it ran this time, in milliseconds.
+        took_ms: u64,
     },
     /// A scenario has ended, or will not run.
     ScenarioFinished {
@@ -105,9 +169,12 @@ pub enum What {
     StageFinished {
         /// The stage.
         stage: String,
-        /// Why its end state was not kept.
+        /// Why its end state was not saved; none when it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_kept: Option<String>,
+        /// How long saving it took, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        saving_ms: Option<u64>,
     },
     /// A signal asks the run to end.
     Interrupted {
@@ -116,7 +183,12 @@ pub enum What {
     },
     /// The environment was taken down.
     EnvironmentDiscarded,
-    /// The environment stays.
+    /// The environment was stopped; its saved states stay on disk.
+    EnvironmentStopped {
+        /// The states that are there.
+        states: Vec<String>,
+    },
+    /// The environment goes on running.
     EnvironmentKept {
         /// Why.
         reason: String,
@@ -193,78 +265,4 @@ pub enum RunResult {
     Infrastructure,
     /// A signal ended it.
     Interrupted,
-}
-
-/// Writes events, each with one `write`, so that a reader sees whole lines at any moment.
-#[derive(Debug)]
-pub(crate) struct EventLog {
-    file: File,
-}
-
-impl EventLog {
-    /// Starts a new file in the place of any old one.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create(path)? })
-    }
-
-    pub(crate) fn write(&mut self, what: What) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&Event { at: Utc::now(), what })?;
-        line.push(b'\n');
-        self.file.write_all(&line)
-    }
-}
-
-/// Reads the events of a run. A last line that is not whole, as a full disk or a lost machine leaves it, is left out.
-///
-/// # Errors
-/// When the file cannot be read, or a whole line in it is no event of this [`SCHEMA`].
-pub fn read(path: &Path) -> io::Result<Vec<Event>> {
-    let mut stream = io::BufReader::new(File::open(path)?);
-    let mut events = Vec::new();
-    let mut line = Vec::new();
-    while stream.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-        let event = serde_json::from_slice(&line).map_err(|error| {
-            let place = format!("{}, line {}", path.display(), events.len() + 1);
-            io::Error::new(io::ErrorKind::InvalidData, format!("{place}: no event: {error}"))
-        })?;
-        events.push(event);
-        line.clear();
-    }
-    Ok(events)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::result::Failure;
-
-    #[test]
-    fn events_are_read_back_without_a_torn_last_line() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("events.jsonl");
-        let finished = What::ScenarioFinished {
-            stage: "a".into(),
-            scenario: "b".into(),
-            outcome: Outcome::Failed { failure: Failure::new("no").context("page") },
-            took_ms: 3,
-            output: Some(OutputFile { path: "logs/a.b.log".into(), bytes: 7 }),
-        };
-        let mut log = EventLog::create(&path).unwrap();
-        log.write(What::EnvironmentStarting).unwrap();
-        log.write(finished.clone()).unwrap();
-        log.file.write_all(b"{\"at\":\"20").unwrap();
-
-        let events = read(&path).unwrap();
-        assert_eq!(events.len(), 2);
-        assert_eq!(events[1].what, finished);
-    }
-
-    #[test]
-    fn a_line_that_is_no_event_is_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("events.jsonl");
-        std::fs::write(&path, "{}\n").unwrap();
-        let message = read(&path).unwrap_err().to_string();
-        assert!(message.contains("events.jsonl, line 1: no event"), "{message}");
-    }
 }

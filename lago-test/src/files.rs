@@ -8,6 +8,9 @@
 //!     <suite>.junit.xml
 //!     scenarios/<stage>.<scenario>.log
 //!     scenarios/worker-<n>.log        what a worker prints outside of scenarios
+//!     states.json                     what the saved states were made of
+//!     forks/<stage>/                  a fork, while a stage runs on it
+//!     logs/forks/<stage>/             the logs of a fork in which something failed
 //! ```
 
 use std::env;
@@ -25,6 +28,9 @@ const PREFIX: &str = "default";
 
 /// A run's own directory, inside the prefix.
 const SCENARIOS: &str = "scenarios";
+
+/// Where the forks of a prefix are, inside it.
+const FORKS: &str = "forks";
 
 /// How often another run's lock is tried.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
@@ -63,6 +69,21 @@ impl Files {
 
     pub(crate) fn worker_log(&self, worker: u32) -> PathBuf {
         self.prefix.join(SCENARIOS).join(format!("worker-{worker}.log"))
+    }
+
+    /// Where forks are.
+    pub(crate) fn forks(&self) -> PathBuf {
+        self.prefix.join(FORKS)
+    }
+
+    /// The prefix of the fork on which a stage runs.
+    pub(crate) fn fork(&self, stage: &str) -> PathBuf {
+        self.forks().join(stage)
+    }
+
+    /// Where the logs of a fork stay.
+    pub(crate) fn fork_logs(&self, stage: &str) -> PathBuf {
+        self.prefix.join("logs").join(FORKS).join(stage)
     }
 
     /// Takes the prefix for this run, waiting for another run that has it, unless the wait is called off.

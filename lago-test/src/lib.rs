@@ -45,10 +45,24 @@
 //! at a time. So a panic, an abort, an endless loop or a `process::exit` costs one scenario and not the run, and all
 //! that a scenario and its child processes print belongs to it.
 //!
-//! After a failure, the rest of its stage and every later stage is [blocked](Outcome::Blocked): reported as not run,
-//! with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither. When the
-//! command line selects some scenarios only, those that they stand on run first, as prerequisites; `--skip` leaves scenarios
-//! out of that too.
+//! After a failure, the rest of its stage and every stage that stands on it is [blocked](Outcome::Blocked): reported as
+//! not run, with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither.
+//!
+//! # States
+//!
+//! A stage starts from the state that the stage before it left, or from another one: [`Stage::from`],
+//! [`Stage::from_start`]. Where the environment has moved on from that state, it is put back, VMs with disks and memory;
+//! with `--test-threads N` (or `LAGO_JOBS`) stages that do not stand on each other run at the same time, on forks of it.
+//!
+//! States that stages stand on are saved and outlive the run, unless `LAGO_KEEP=never`. When the command line selects
+//! some scenarios only, they start from the nearest saved state; those that lie between run first, as prerequisites;
+//! `--skip` leaves scenarios out of that too. `LAGO_FROM=stage` starts from a stage's saved state, `LAGO_FROM=start` in a
+//! new environment, and `LAGO_REPEAT=20` runs each selected scenario twenty times from one state.
+
+#![allow(
+    clippy::similar_names,
+    reason = "a stage leaves a state: both words are needed side by side"
+)]
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -71,7 +85,6 @@ mod requirement;
 mod result;
 mod scenario;
 mod stage;
-mod states;
 mod suite;
 mod vms;
 mod worker;

@@ -13,6 +13,10 @@ pub const BRING_UP: Duration = Duration::from_secs(30 * 60);
 /// prefix: long enough that the prefix's own limit for that passes first, and its error says who has the lock.
 pub const TEAR_DOWN: Duration = lago::prefix::LOCK_LIMIT.saturating_add(Duration::from_secs(60));
 
+/// Saving a state, putting one back, or making a fork of one. Each takes seconds; a machine with a slow disk and guests
+/// with much memory takes minutes.
+pub const STATE: Duration = Duration::from_secs(10 * 60);
+
 /// From starting a worker process until it says that it is ready: loading a large test binary on a busy machine.
 pub const WORKER_START: Duration = Duration::from_secs(60);
 

@@ -1,21 +1,66 @@
-//! An ordered group of scenarios that ends in a snapshot.
+//! An ordered group of scenarios that starts from one state of the environment and leaves another.
 
 use std::time::Duration;
 
 use crate::scenario::{IntoScenario, Scenario};
 
-/// A part of a suite: scenarios in the order in which they run. It stands on the stage before it.
+/// A part of a suite: scenarios in the order in which they run. It starts from the state that another stage left: the
+/// one declared before it, unless [`from`](Self::from) or [`from_start`](Self::from_start) says otherwise.
+///
+/// ```no_run
+/// use lago_test::{Stage, Suite, scenarios};
+///
+/// # fn install() {}
+/// # fn fetch_page() {}
+/// # fn server_dies() {}
+/// # fn other_ports() {}
+/// Suite::new("web")
+///     .init_file("LagoInitFile.yaml")
+///     .stage(Stage::new("deploy").scenarios(scenarios![install]))
+///     .stage(Stage::new("serve").scenarios(scenarios![fetch_page]))
+///     .stage(Stage::new("failover").from("deploy").scenarios(scenarios![server_dies]))
+///     .stage(Stage::new("bare").from_start().scenarios(scenarios![other_ports]))
+/// # ;
+/// ```
+///
+/// Here `serve` and `failover` both start from what `deploy` left: after `serve` the environment is put back to that
+/// state, whether `serve` passed or not, or the two run at the same time, with `--test-threads 2`.
 #[derive(Debug)]
 pub struct Stage {
     name: String,
+    base: Base,
     scenarios: Vec<Scenario>,
     timeout: Option<Duration>,
 }
 
+/// What a stage starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// What the stage declared before it left.
+    Previous,
+    /// The environment as it came up.
+    Start,
+    /// What the stage of this name left.
+    Stage(String),
+}
+
 impl Stage {
-    /// A stage without scenarios. The name has letters, digits, `_` and `-`.
+    /// A stage without scenarios. The name has letters, digits, `_` and `-`; `start` is taken.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), scenarios: Vec::new(), timeout: None }
+        let name = name.into();
+        Self { name, base: Base::Previous, scenarios: Vec::new(), timeout: None }
+    }
+
+    /// Starts from the state that an earlier stage left, instead of the one right before this.
+    pub fn from(mut self, stage: impl Into<String>) -> Self {
+        self.base = Base::Stage(stage.into());
+        self
+    }
+
+    /// Starts from the environment as it came up. It stands on no other stage.
+    pub fn from_start(mut self) -> Self {
+        self.base = Base::Start;
+        self
     }
 
     /// Appends scenarios, as [`scenarios!`](crate::scenarios) makes them.
@@ -38,6 +83,10 @@ impl Stage {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn base(&self) -> &Base {
+        &self.base
     }
 
     pub(crate) fn list(&self) -> &[Scenario] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::environment::EnvironmentSpec;
 use crate::scenario::Scenario;
-use crate::stage::Stage;
+use crate::stage::{Base, Stage};
 use crate::{coordinator, limits, worker};
 
 /// The shape of a test program, written once, in `main`, in the order in which it runs.
@@ -126,6 +126,15 @@ impl Suite {
 
     pub(crate) fn stages(&self) -> &[Stage] {
         &self.stages
+    }
+
+    /// The number of the stage on whose end a stage stands. One that is not declared before it is none.
+    pub(crate) fn base(&self, stage: usize) -> Option<usize> {
+        match self.stages[stage].base() {
+            Base::Previous => stage.checked_sub(1),
+            Base::Start => None,
+            Base::Stage(name) => self.stages[..stage].iter().position(|other| other.name() == name),
+        }
     }
 
     pub(crate) fn chosen_workdir(&self) -> Option<&Path> {

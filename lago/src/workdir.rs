@@ -114,11 +114,12 @@ impl Workdir {
         Ok(Self { path })
     }
 
-    /// Opens the workdir that `from` or the nearest directory above it is, or has as `.lago`.
+    /// Opens the workdir that `from` or the nearest directory above it has as `.lago`, or is itself.
     pub fn find_upwards(from: &Path) -> Result<Self, WorkdirError> {
         let from = from.canonicalize().map_err(FileError::io("open", from))?;
+        // A prefix that was made by its path, such as a fork, makes the directory around it look like a workdir.
         let candidates =
-            from.ancestors().flat_map(|dir| [dir.to_owned(), dir.join(DEFAULT_WORKDIR)]);
+            from.ancestors().flat_map(|dir| [dir.join(DEFAULT_WORKDIR), dir.to_owned()]);
         for candidate in candidates {
             let workdir = Self { path: candidate };
             if workdir.holds_any()? {

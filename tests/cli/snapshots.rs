@@ -118,17 +118,13 @@ pub(crate) fn of_running_vms(session: &Session) {
 /// What differs from run to run is replaced: when, how long, how large.
 fn redacted(listed: &str) -> String {
     let keys = ["created", "took_ms", "disks_mb"];
-    let mut text = String::new();
-    for line in listed.lines() {
-        let name = line.split_once(": ").map_or("", |(key, _)| key.trim().trim_matches('"'));
-        let is_key = keys.iter().any(|key| name == *key || name.ends_with(&format!("/{key}")));
-        match line.split_once(": ") {
-            Some((key, value)) if is_key => {
-                let comma = if value.ends_with(',') { "," } else { "" };
-                text += &format!("{key}: [...]{comma}\n");
-            }
-            _ => text += &format!("{line}\n"),
+    let redact = |line: &str| {
+        let Some((key, value)) = line.split_once(": ") else { return format!("{line}\n") };
+        let name = key.trim().trim_matches('"');
+        if !keys.iter().any(|key| name == *key || name.ends_with(&format!("/{key}"))) {
+            return format!("{line}\n");
         }
-    }
-    text
+        format!("{key}: [...]{}\n", if value.ends_with(',') { "," } else { "" })
+    };
+    listed.lines().map(redact).collect()
 }

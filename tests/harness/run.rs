@@ -17,7 +17,7 @@ fn fixture(place: &Place, name: &str) -> Command {
         .env("LAGO_CACHE", "on")
         .env("LAGO_CACHE_DIR", place.join("cache"))
         .env_remove("NEXTEST")
-        .env_remove("LAGO_KEEP")
+        .env("LAGO_KEEP", "never")
         .stdin(Stdio::null());
     command
 }

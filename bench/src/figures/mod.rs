@@ -4,10 +4,13 @@ mod attach;
 mod exec;
 mod init;
 mod rss;
+mod snapshot;
 mod ssh_client;
 mod start;
 
 use anyhow::Result;
+
+pub(crate) use snapshot::Shared;
 
 use crate::figure::Figure;
 use crate::lab::Lab;
@@ -22,11 +25,18 @@ pub(crate) struct Measurement {
 }
 
 /// All figures, in the order in which they are measured.
-pub(crate) const ALL: [Measurement; 7] = [
+pub(crate) const ALL: [Measurement; 14] = [
     Measurement { name: "init", measure: init::init },
     Measurement { name: "start", measure: start::start_mini },
     Measurement { name: "start_debian", measure: start::start_debian },
     Measurement { name: "start_four", measure: start::start_four },
+    Measurement { name: "snapshot", measure: snapshot::total },
+    Measurement { name: "snapshot_pause", measure: snapshot::pause },
+    Measurement { name: "revert_agent", measure: snapshot::revert_agent },
+    Measurement { name: "revert_ssh", measure: snapshot::revert_ssh },
+    Measurement { name: "fork_first", measure: snapshot::fork_first },
+    Measurement { name: "fork_fourth", measure: snapshot::fork_fourth },
+    Measurement { name: "memory_file", measure: snapshot::memory_file },
     Measurement { name: "exec", measure: exec::exec },
     Measurement { name: "attach", measure: attach::attach },
     Measurement { name: "rss", measure: rss::rss },

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use lago::spec::InitFile;
 
+use super::saved::START;
+use crate::stage::Base;
 use crate::suite::Suite;
 
 /// Everything that keeps a suite from running, one line each.
@@ -11,8 +13,14 @@ pub(super) fn problems(suite: &Suite) -> Vec<String> {
     let mut problems = Vec::new();
     problems.extend(bad_name("suite", suite.name()));
     let mut stages = HashSet::new();
-    for stage in suite.stages() {
+    for (number, stage) in suite.stages().iter().enumerate() {
         problems.extend(bad_name("stage", stage.name()));
+        problems.extend(bad_base(suite, number));
+        if stage.name() == START {
+            problems.push(format!(
+                "a stage cannot be named `{START}`: that is the state of the environment as it came up"
+            ));
+        }
         if !stages.insert(stage.name()) {
             problems.push(format!("two stages are named `{}`", stage.name()));
         }
@@ -29,6 +37,25 @@ pub(super) fn problems(suite: &Suite) -> Vec<String> {
         }
     }
     problems
+}
+
+/// A stage can start only from what has run before it.
+fn bad_base(suite: &Suite, number: usize) -> Option<String> {
+    let stage = &suite.stages()[number];
+    let Base::Stage(base) = stage.base() else { return None };
+    if suite.base(number).is_some() {
+        return None;
+    }
+    let before: Vec<_> = suite.stages()[..number].iter().map(crate::Stage::name).collect();
+    let before = match before.as_slice() {
+        [] => "there is none before it".to_owned(),
+        names => format!("before it there are {}", names.join(", ")),
+    };
+    Some(format!(
+        "stage `{}` starts from `{base}`, which is no stage that is declared before it; {before}; for the environment \
+         as it came up there is Stage::from_start",
+        stage.name()
+    ))
 }
 
 /// What scenarios need and the init file does not have, one line each.
@@ -97,8 +124,28 @@ mod tests {
     }
 
     #[test]
+    fn a_base_must_be_declared_before() {
+        let suite = Suite::new("web")
+            .stage(Stage::new("own").from("own"))
+            .stage(Stage::new("early").from("late"))
+            .stage(Stage::new("typo").from("ealry"))
+            .stage(Stage::new("late").from("early"))
+            .stage(Stage::new("start"));
+        let problems = problems(&suite);
+        assert_eq!(problems.len(), 4, "{problems:#?}");
+        assert!(problems[0].starts_with("stage `own` starts from `own`"), "{problems:#?}");
+        assert!(problems[0].contains("there is none before it"), "{problems:#?}");
+        assert!(problems[1].contains("before it there are own"), "{problems:#?}");
+        assert!(problems[2].contains("before it there are own, early"), "{problems:#?}");
+        assert!(problems[3].contains("cannot be named `start`"), "{problems:#?}");
+    }
+
+    #[test]
     fn a_good_suite_has_none() {
-        let suite = Suite::new("web-2").stage(Stage::new("first_stage").scenarios(scenarios![one]));
+        let suite = Suite::new("web-2")
+            .stage(Stage::new("first_stage").scenarios(scenarios![one]))
+            .stage(Stage::new("second").from("first_stage"))
+            .stage(Stage::new("third").from_start());
         assert!(problems(&suite).is_empty());
     }
 }

@@ -1,5 +1,12 @@
 //! What to run, in which order, from which state, and what a failure blocks. Pure.
 
+mod outline;
+
+use std::collections::HashSet;
+
+use outline::Begin;
+pub(crate) use outline::Plan;
+
 /// A suite, as far as planning goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -20,6 +27,17 @@ pub(crate) struct StageShape {
 pub(crate) struct ScenarioId {
     pub(crate) stage: usize,
     pub(crate) scenario: usize,
+}
+
+/// A state of the environment that can be saved and put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum State {
+    /// Right after bring-up.
+    Start,
+    /// At the end of a stage.
+    After(usize),
+    /// Within a stage, right before a scenario.
+    Before(ScenarioId),
 }
 
 /// What the command line says about a scenario.
@@ -47,16 +65,16 @@ pub(crate) enum Role {
 pub(crate) struct Step {
     pub(crate) id: ScenarioId,
     pub(crate) role: Role,
-    /// The stage whose end state must be put back before it.
-    pub(crate) restore: Option<usize>,
 }
 
 impl Shape {
     /// Every scenario, in declared order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = ScenarioId> {
-        self.stages.iter().enumerate().flat_map(|(stage, shape)| {
-            (0..shape.blocks.len()).map(move |scenario| ScenarioId { stage, scenario })
-        })
+        (0..self.stages.len()).flat_map(|stage| self.ids_of(stage))
+    }
+
+    fn ids_of(&self, stage: usize) -> impl Iterator<Item = ScenarioId> + use<> {
+        (0..self.stages[stage].blocks.len()).map(move |scenario| ScenarioId { stage, scenario })
     }
 
     /// The stages that `stage` stands on, the nearest first.
@@ -67,6 +85,11 @@ impl Shape {
     /// The nearest stage whose scenarios made the state that `stage` starts from: an empty stage makes none.
     fn origin(&self, stage: usize) -> Option<usize> {
         self.ancestors(stage).find(|&base| !self.stages[base].blocks.is_empty())
+    }
+
+    /// Whether a stage starts from the state at the end of this one.
+    pub(crate) fn has_dependents(&self, stage: usize) -> bool {
+        (0..self.stages.len()).any(|other| self.origin(other) == Some(stage))
     }
 
     /// Whether `later` runs on the state that `earlier` left.
@@ -85,207 +108,151 @@ impl Shape {
         })
     }
 
-    /// What to run, in order: the selected scenarios, and what they stand on back to the last state that can be
-    /// restored.
-    pub(crate) fn steps(
-        &self,
-        choice: impl Fn(ScenarioId) -> Choice,
-        restorable: impl Fn(usize) -> bool,
-    ) -> Vec<Step> {
-        let mut steps: Vec<Step> = Vec::new();
-        let mut restored = vec![None; self.stages.len()];
-        let mut needed = vec![0; self.stages.len()];
-        self.mark_needed(&choice, &restorable, &mut needed, &mut restored);
-        for id in self.ids().filter(|id| id.scenario < needed[id.stage]) {
-            let role = match choice(id) {
-                Choice::Selected => Role::Selected,
-                Choice::Unasked => Role::Prerequisite,
-                Choice::LeftOut => continue,
-            };
-            steps.push(Step { id, role, restore: restored[id.stage].take() });
-        }
-        steps
+    /// Every state that there can be.
+    pub(crate) fn states(&self) -> Vec<State> {
+        let before = self.ids().filter(|id| id.scenario > 0).map(State::Before);
+        let after = (0..self.stages.len())
+            .filter(|&stage| !self.stages[stage].blocks.is_empty())
+            .map(State::After);
+        std::iter::once(State::Start).chain(after).chain(before).collect()
     }
 
-    /// For each stage, how many of its scenarios must run, and from which restored state it starts.
-    fn mark_needed(
+    /// The scenarios that make a state, in the order in which they run.
+    pub(crate) fn made_of(&self, state: State) -> Vec<ScenarioId> {
+        let (stage, end) = match state {
+            State::Start => return Vec::new(),
+            State::After(stage) => (stage, self.stages[stage].blocks.len()),
+            State::Before(id) => (id.stage, id.scenario),
+        };
+        let mut stages: Vec<usize> = self.ancestors(stage).collect();
+        stages.reverse();
+        let below = stages.into_iter().flat_map(|stage| self.ids_of(stage));
+        below.chain(self.ids_of(stage).take(end)).collect()
+    }
+
+    /// The stages whose scenarios make a state.
+    fn stages_of(&self, state: State) -> Vec<usize> {
+        let stage = match state {
+            State::Start => return Vec::new(),
+            State::After(stage) => stage,
+            State::Before(id) => id.stage,
+        };
+        std::iter::once(stage).chain(self.ancestors(stage)).collect()
+    }
+
+    /// What to run, in order: the selected scenarios, and what they stand on back to the nearest saved state.
+    ///
+    /// A saved state is not used when one of the scenarios that made it is left out now, or when a stage that made it
+    /// is selected as a whole, and so makes it anew.
+    pub(crate) fn plan(
         &self,
-        choice: &impl Fn(ScenarioId) -> Choice,
-        restorable: &impl Fn(usize) -> bool,
-        needed: &mut [usize],
-        restored: &mut [Option<usize>],
-    ) {
-        for id in self.ids().filter(|&id| choice(id) == Choice::Selected) {
-            needed[id.stage] = needed[id.stage].max(id.scenario + 1);
-        }
+        choice: impl Fn(ScenarioId) -> Choice,
+        saved: impl Fn(State) -> bool,
+    ) -> Plan {
+        let is_selected = |id| choice(id) == Choice::Selected;
+        let made_anew = |stage: usize| {
+            !self.stages[stage].blocks.is_empty() && self.ids_of(stage).all(is_selected)
+        };
+        let stays = |state: &State| {
+            saved(*state)
+                && !self.stages_of(*state).into_iter().any(made_anew)
+                && self.made_of(*state).into_iter().all(|id| choice(id) != Choice::LeftOut)
+        };
+        let kept: HashSet<State> = self.states().into_iter().filter(stays).collect();
+        let spans = self.spans(&is_selected, &kept);
+        let steps = self.steps(&choice, &spans);
+        let begins = self.begins(&steps, &spans);
+        Plan { steps, begins, kept }
+    }
+
+    /// For each stage, from which state it starts and how many of its scenarios must run or have run.
+    fn spans(&self, is_selected: &impl Fn(ScenarioId) -> bool, kept: &HashSet<State>) -> Vec<Span> {
+        let mut spans: Vec<Span> = (0..self.stages.len())
+            .map(|stage| {
+                let selected = self.ids_of(stage).filter(|&id| is_selected(id));
+                let end = selected.map(|id| id.scenario + 1).max().unwrap_or(0);
+                Span { start: self.origin(stage).map_or(State::Start, State::After), end }
+            })
+            .collect();
         // A base is declared before the stages that stand on it, so going backwards sees every stage complete.
-        for stage in (0..self.stages.len()).rev() {
-            let Some(base) = self.origin(stage).filter(|_| needed[stage] > 0) else {
+        for stage in (0..self.stages.len()).rev().collect::<Vec<_>>() {
+            if spans[stage].end == 0 {
                 continue;
-            };
-            let whole = self.stages[base].blocks.len();
-            if needed[base] < whole && restorable(base) {
-                restored[stage] = Some(base);
-            } else {
-                needed[base] = whole;
+            }
+            if let Some(within) = self.start_within(stage, spans[stage].end, is_selected, kept) {
+                spans[stage].start = State::Before(within);
+            } else if let State::After(base) = spans[stage].start
+                && !kept.contains(&State::After(base))
+            {
+                spans[base].end = self.stages[base].blocks.len();
             }
         }
+        spans
     }
+
+    /// The last state within a stage that is saved and from which all that is selected in it can run.
+    fn start_within(
+        &self,
+        stage: usize,
+        end: usize,
+        is_selected: &impl Fn(ScenarioId) -> bool,
+        kept: &HashSet<State>,
+    ) -> Option<ScenarioId> {
+        let first_selected = self.ids_of(stage).find(|&id| is_selected(id));
+        let last = first_selected.map_or(end - 1, |id| id.scenario);
+        (1..=last)
+            .rev()
+            .map(|scenario| ScenarioId { stage, scenario })
+            .find(|&id| kept.contains(&State::Before(id)))
+    }
+
+    fn steps(&self, choice: &impl Fn(ScenarioId) -> Choice, spans: &[Span]) -> Vec<Step> {
+        let runs = |id: &ScenarioId| {
+            let span = spans[id.stage];
+            let begin = match span.start {
+                State::Before(first) => first.scenario,
+                State::Start | State::After(_) => 0,
+            };
+            (begin..span.end).contains(&id.scenario)
+        };
+        let step = |id| match choice(id) {
+            Choice::Selected => Some(Step { id, role: Role::Selected }),
+            Choice::Unasked => Some(Step { id, role: Role::Prerequisite }),
+            Choice::LeftOut => None,
+        };
+        self.ids().filter(runs).filter_map(step).collect()
+    }
+
+    fn begins(&self, steps: &[Step], spans: &[Span]) -> Vec<Option<Begin>> {
+        let mut begins: Vec<Option<Begin>> = Vec::new();
+        // For each stage of which all scenarios are left out, what it would have started from.
+        let mut passed_on: Vec<Option<(State, Option<usize>)>> = vec![None; spans.len()];
+        for (stage, span) in spans.iter().enumerate() {
+            let whole = self.stages[stage].blocks.len();
+            let from = match span.start {
+                State::After(base) if spans[base].end == self.stages[base].blocks.len() => {
+                    passed_on[base].unwrap_or((span.start, Some(base)))
+                }
+                state => (state, None),
+            };
+            let runs = steps.iter().any(|step| step.id.stage == stage);
+            if !runs {
+                passed_on[stage] = Some(from);
+            }
+            let (state, parent) = from;
+            let to_its_end = span.end == whole;
+            begins.push(runs.then_some(Begin { state, parent, to_its_end }));
+        }
+        begins
+    }
+}
+
+/// Where a stage starts, and how many of its scenarios are needed.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: State,
+    end: usize,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn id(stage: usize, scenario: usize) -> ScenarioId {
-        ScenarioId { stage, scenario }
-    }
-
-    /// Three stages in a row: two scenarios, one that blocks nothing and one more, one.
-    fn chain() -> Shape {
-        Shape {
-            stages: vec![
-                StageShape { base: None, blocks: vec![true, true] },
-                StageShape { base: Some(0), blocks: vec![false, true] },
-                StageShape { base: Some(1), blocks: vec![true] },
-            ],
-        }
-    }
-
-    fn only(wanted: ScenarioId) -> impl Fn(ScenarioId) -> Choice {
-        move |id| if id == wanted { Choice::Selected } else { Choice::Unasked }
-    }
-
-    fn places(steps: &[Step]) -> Vec<ScenarioId> {
-        steps.iter().map(|step| step.id).collect()
-    }
-
-    #[test]
-    fn a_scenario_alone_brings_what_it_stands_on() {
-        let steps = chain().steps(only(id(1, 0)), |_| false);
-        assert_eq!(places(&steps), [id(0, 0), id(0, 1), id(1, 0)]);
-        assert_eq!(steps[0].role, Role::Prerequisite);
-        assert_eq!(steps[2].role, Role::Selected);
-    }
-
-    #[test]
-    fn a_restorable_state_saves_what_led_to_it() {
-        let steps = chain().steps(only(id(2, 0)), |stage| stage == 0);
-        assert_eq!(places(&steps), [id(1, 0), id(1, 1), id(2, 0)]);
-        assert_eq!(
-            steps.iter().map(|step| step.restore).collect::<Vec<_>>(),
-            [Some(0), None, None]
-        );
-    }
-
-    #[test]
-    fn what_is_left_out_is_no_prerequisite_either() {
-        let choice = |at| match at {
-            at if at == id(1, 0) => Choice::Selected,
-            at if at == id(0, 1) => Choice::LeftOut,
-            _ => Choice::Unasked,
-        };
-        assert_eq!(places(&chain().steps(choice, |_| false)), [id(0, 0), id(1, 0)]);
-    }
-
-    #[test]
-    fn an_empty_stage_does_not_cut_the_chain() {
-        let mut shape = chain();
-        shape.stages[1].blocks.clear();
-        let steps = shape.steps(only(id(2, 0)), |_| false);
-        assert_eq!(places(&steps), [id(0, 0), id(0, 1), id(2, 0)]);
-    }
-
-    #[test]
-    fn a_failure_blocks_its_stage_and_what_stands_on_it() {
-        let shape = chain();
-        assert_eq!(shape.blocker(id(0, 1), &[id(0, 0)]), Some(id(0, 0)));
-        assert_eq!(shape.blocker(id(2, 0), &[id(0, 1)]), Some(id(0, 1)));
-        assert_eq!(
-            shape.blocker(id(1, 1), &[id(1, 0)]),
-            None,
-            "continue_on_failure blocks nothing"
-        );
-        assert_eq!(shape.blocker(id(0, 0), &[id(0, 1)]), None, "what came before is not blocked");
-    }
-
-    fn shapes() -> impl Strategy<Value = Shape> {
-        let stage = (any::<prop::sample::Index>(), prop::collection::vec(any::<bool>(), 0..5));
-        prop::collection::vec(stage, 1..6).prop_map(|stages| Shape {
-            stages: stages
-                .into_iter()
-                .enumerate()
-                .map(|(number, (base, blocks))| StageShape {
-                    // Any earlier stage, or none.
-                    base: base.index(number + 1).checked_sub(1),
-                    blocks,
-                })
-                .collect(),
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn steps_are_whole_and_in_order(
-            shape in shapes(),
-            selected in prop::collection::hash_set((0..6_usize, 0..5_usize), 0..6),
-            restorable in prop::collection::hash_set(0..6_usize, 0..6),
-        ) {
-            let is_selected =
-                |at: ScenarioId| selected.contains(&(at.stage, at.scenario));
-            let choice = |at| if is_selected(at) { Choice::Selected } else { Choice::Unasked };
-            let steps = shape.steps(choice, |stage| restorable.contains(&stage));
-            let places = places(&steps);
-
-            prop_assert!(places.is_sorted_by(|a, b| a < b), "in declared order, each once");
-            for at in shape.ids().filter(|&at| is_selected(at)) {
-                prop_assert!(places.contains(&at), "{at:?} is selected and does not run");
-            }
-            let restored: Vec<_> =
-                steps.iter().filter_map(|step| Some((step.id.stage, step.restore?))).collect();
-            for &at in &places {
-                // Whatever it stands on has run too, back to a state that is restored.
-                let mut stage = at.stage;
-                let mut from = at.scenario;
-                loop {
-                    for scenario in 0..from {
-                        prop_assert!(places.contains(&id(stage, scenario)));
-                    }
-                    if restored.iter().any(|&(start, _)| start == stage) {
-                        break;
-                    }
-                    let Some(base) = shape.stages[stage].base else { break };
-                    stage = base;
-                    from = shape.stages[base].blocks.len();
-                }
-            }
-            for (stage, base) in restored {
-                prop_assert!(restorable.contains(&base));
-                prop_assert_eq!(shape.origin(stage), Some(base));
-            }
-        }
-
-        #[test]
-        fn only_what_stands_on_a_blocking_failure_is_blocked(
-            shape in shapes(),
-            failed in any::<prop::sample::Index>(),
-        ) {
-            let ids: Vec<_> = shape.ids().collect();
-            prop_assume!(!ids.is_empty());
-            let failed = ids[failed.index(ids.len())];
-            let blocks = shape.stages[failed.stage].blocks[failed.scenario];
-            for at in ids {
-                let blocked = shape.blocker(at, &[failed]).is_some();
-                let same_stage_later = at.stage == failed.stage && at.scenario > failed.scenario;
-                let mut stage = at.stage;
-                let mut descends = false;
-                while let Some(base) = shape.stages[stage].base {
-                    descends |= base == failed.stage;
-                    stage = base;
-                }
-                prop_assert_eq!(blocked, blocks && (same_stage_later || descends));
-            }
-        }
-    }
-}
+pub(super) mod tests;

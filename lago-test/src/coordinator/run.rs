@@ -1,31 +1,24 @@
-//! One run of a suite: its session, its worker, and what has failed so far.
+//! What all lanes of a run share: the suite, the plan, the event log, and what has failed so far.
 
-mod environment;
-mod finish;
 mod session;
-mod workers;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-use lago::spec::InitFile;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::interrupts::{self, Interrupts};
-use super::keep::Keep;
-use super::plan::{ScenarioId, Shape, Step};
+use super::options::Options;
+use super::plan::{Plan, ScenarioId, Shape, Step};
 use super::selection::{full_name, shape};
-use super::worker_process::WorkerProcess;
-use crate::environment::Environment;
-use crate::events::{OutputFile, What};
+use crate::events::{OutputFile, RunResult, What};
 use crate::files::Files;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::result::Failure;
-use crate::states::{NoSnapshots, Saved, StageStates};
 use crate::suite::Suite;
-pub(super) use finish::{EXIT_INFRASTRUCTURE, Finish};
-use session::Session;
+pub(super) use session::{Claim, Session};
 
 /// How much of a failed scenario's output is printed on the terminal.
 const CONSOLE_OUTPUT: u64 = 32 << 10;
@@ -33,203 +26,212 @@ const CONSOLE_OUTPUT: u64 = 32 << 10;
 /// What blocks a scenario when the environment failed.
 const ENVIRONMENT: &str = "environment";
 
-/// What a run is told besides its suite.
-#[derive(Debug)]
-pub(super) struct Settings {
+/// One run of a suite.
+pub(super) struct Run {
+    pub(super) suite: Suite,
+    pub(super) shape: Shape,
+    pub(super) plan: Plan,
+    pub(super) options: Options,
     /// Whether output is printed as it comes.
     pub(super) live: bool,
-    /// The suite's init file, if it has one.
-    pub(super) init_file: Option<InitFile>,
-    /// When the environment stays.
-    pub(super) keep: Keep,
+    pub(super) interrupts: Interrupts,
+    session: Mutex<Option<Session>>,
+    progress: Mutex<Progress>,
+    workers_started: AtomicU32,
 }
 
-/// Runs scenarios one after the other. Nothing is started or written before the first one.
-pub(super) struct Run {
-    suite: Suite,
-    shape: Shape,
-    steps: Vec<Step>,
-    interrupts: Interrupts,
-    /// Whether output is printed as it comes.
-    live: bool,
-    states: Box<dyn StageStates>,
-    session: Option<Session>,
-    worker: Option<WorkerProcess>,
-    workers_started: u32,
+/// What has come of the scenarios so far.
+#[derive(Debug, Default)]
+struct Progress {
     failures: Vec<ScenarioId>,
     /// Stages whose end state is not what it should be.
     spoiled: HashSet<usize>,
-    /// Why nothing can run any more.
-    broken: Option<Failure>,
-    /// When the scenario that is being executed began to run in a worker, if it has.
-    ran_since: Option<Instant>,
-    /// Until the environment is made from it.
-    init_file: Option<InitFile>,
-    environment: Option<Environment>,
-    keep: Keep,
+    /// Why nothing can run any more, until a scenario has said so.
+    broken: Option<Broken>,
+    /// Whether the environment could not be put into a state that a scenario needed.
+    stuck: bool,
+    /// Why the run ends before all has run, other than by a signal.
+    called_off: Option<String>,
+}
+
+#[derive(Debug)]
+struct Broken {
+    failure: Failure,
+    told: bool,
 }
 
 impl Run {
     pub(super) fn new(
         suite: Suite,
-        steps: Vec<Step>,
+        plan: Plan,
+        options: Options,
+        live: bool,
         interrupts: Interrupts,
-        settings: Settings,
     ) -> Self {
         Self {
             shape: shape(&suite),
             suite,
-            steps,
+            plan,
+            options,
+            live,
             interrupts,
-            live: settings.live,
-            states: Box::new(NoSnapshots),
-            session: None,
-            worker: None,
-            workers_started: 0,
-            failures: Vec::new(),
-            spoiled: HashSet::new(),
-            broken: None,
-            ran_since: None,
-            init_file: settings.init_file,
-            environment: None,
-            keep: settings.keep,
+            session: Mutex::new(None),
+            progress: Mutex::default(),
+            workers_started: AtomicU32::new(0),
         }
     }
 
-    /// Runs one scenario, unless something keeps it from running, and records how it ended.
-    pub(super) fn execute(&mut self, step: Step) -> Outcome {
-        self.ran_since = None;
-        let outcome = self.attempt(step);
-        let took = self.ran_since.map(|started| started.elapsed());
-        self.remember(step.id, &outcome);
-        let (stage, scenario) = self.names(step.id);
-        let output = took.and_then(|_| self.output(step.id));
-        self.event(What::ScenarioFinished {
-            stage,
-            scenario,
-            outcome: outcome.clone(),
-            took_ms: took.map_or(0, millis),
-            output,
-        });
-        if self.is_last_of_stage(step) {
-            self.end_stage(step.id.stage);
-        }
-        outcome
+    /// From now on events are written.
+    pub(super) fn open(&self, session: Session) {
+        *self.session() = Some(session);
     }
 
-    fn attempt(&mut self, step: Step) -> Outcome {
-        if let Some(signal) = self.interrupts.signal() {
-            let reason = format!("interrupted by {}", interrupts::name(signal));
-            return Outcome::NotRun { reason };
-        }
-        if self.broken.is_some() {
-            return Outcome::Blocked { by: ENVIRONMENT.to_owned() };
-        }
-        if let Some(blocker) = self.shape.blocker(step.id, &self.failures) {
-            return Outcome::Blocked { by: full_name(&self.suite, blocker) };
-        }
-        if let Err(failure) = self.prepare(step) {
-            let message = failure.to_string();
-            self.broken = Some(failure);
-            return Outcome::Errored { message };
-        }
-        self.run_in_worker(step.id)
+    /// Says that nothing can run.
+    pub(super) fn break_down(&self, failure: Failure) {
+        self.progress().broken = Some(Broken { failure, told: false });
     }
 
-    /// Brings everything into the state that a scenario runs on.
-    fn prepare(&mut self, step: Step) -> Result<(), Failure> {
-        if self.session.is_none() {
-            self.bring_up()?;
-        }
-        let Some(base) = step.restore else { return Ok(()) };
-        let stage = self.suite.stages()[base].name().to_owned();
-        self.states.restore(&stage)?;
-        self.event(What::StageRestored { stage });
-        Ok(())
+    /// Says that a scenario did not find the state that it needed.
+    pub(super) fn stick(&self) {
+        self.progress().stuck = true;
     }
 
-    fn remember(&mut self, id: ScenarioId, outcome: &Outcome) {
+    /// Says that nothing more is to run.
+    pub(super) fn call_off(&self, reason: &str) {
+        self.progress().called_off = Some(reason.to_owned());
+    }
+
+    /// The outcome of a scenario that cannot run now.
+    pub(super) fn obstacle(&self, id: ScenarioId) -> Option<Outcome> {
+        let mut progress = self.progress();
+        if let Some(broken) = &mut progress.broken
+            && !broken.told
+        {
+            broken.told = true;
+            return Some(Outcome::Errored { message: broken.failure.to_string() });
+        }
+        let signal = self.interrupts.signal();
+        let called_off =
+            signal.map(|signal| format!("interrupted by {}", interrupts::name(signal)));
+        if let Some(reason) = called_off.or_else(|| progress.called_off.clone()) {
+            return Some(Outcome::NotRun { reason });
+        }
+        if progress.broken.is_some() {
+            return Some(Outcome::Blocked { by: ENVIRONMENT.to_owned() });
+        }
+        let blocker = self.shape.blocker(id, &progress.failures)?;
+        Some(Outcome::Blocked { by: full_name(&self.suite, blocker) })
+    }
+
+    /// Records how a scenario ended. `took` is there when it ran.
+    pub(super) fn finished(&self, id: ScenarioId, outcome: &Outcome, took: Option<Duration>) {
+        self.remember(id, outcome);
+        let (stage, scenario) = self.names(id);
+        let output = took.and_then(|_| self.output(id));
+        let outcome = outcome.clone();
+        let took_ms = took.map_or(0, millis);
+        self.event(What::ScenarioFinished { stage, scenario, outcome, took_ms, output });
+    }
+
+    fn remember(&self, id: ScenarioId, outcome: &Outcome) {
+        let mut progress = self.progress();
         if outcome.is_failure() {
-            self.failures.push(id);
+            progress.failures.push(id);
         }
         let blocks = self.shape.stages[id.stage].blocks[id.scenario];
         let unclean = matches!(outcome, Outcome::Blocked { .. } | Outcome::NotRun { .. });
         if unclean || (blocks && outcome.is_failure()) {
-            self.spoiled.insert(id.stage);
+            progress.spoiled.insert(id.stage);
         }
     }
 
-    fn is_last_of_stage(&self, step: Step) -> bool {
-        let last = self.steps.iter().rfind(|other| other.id.stage == step.id.stage);
-        last.is_some_and(|last| last.id == step.id)
+    /// Whether not all of a stage has run and passed.
+    pub(super) fn is_spoiled(&self, stage: usize) -> bool {
+        self.progress().spoiled.contains(&stage)
     }
 
-    /// Keeps the stage's end state, if it is whole.
-    fn end_stage(&mut self, stage: usize) {
-        let ran = self.steps.iter().filter(|step| step.id.stage == stage).count();
-        let name = self.suite.stages()[stage].name().to_owned();
-        let not_kept = if self.spoiled.contains(&stage) {
-            Some("not all of it has run and passed".to_owned())
-        } else if ran < self.suite.stages()[stage].list().len() {
-            Some("only a part of it was asked for".to_owned())
+    /// How the run went. `failed` says whether a scenario did.
+    pub(super) fn result(&self, failed: bool) -> RunResult {
+        let progress = self.progress();
+        if self.interrupts.signal().is_some() {
+            RunResult::Interrupted
+        } else if progress.broken.is_some() || progress.stuck {
+            RunResult::Infrastructure
+        } else if failed {
+            RunResult::Failed
         } else {
-            match self.states.save(&name) {
-                Ok(Saved::Nothing(reason)) => Some(reason),
-                Err(failure) => Some(failure.to_string()),
-            }
-        };
-        self.event(What::StageFinished { stage: name, not_kept });
+            RunResult::Passed
+        }
     }
 
-    /// The end of what the scenario has printed, unless it has been shown already.
+    /// The end of what a scenario that failed has printed, unless it has been shown already.
     pub(super) fn output_end(&self, step: Step) -> Option<String> {
-        if self.live || !self.failures.contains(&step.id) {
+        if self.live || !self.progress().failures.contains(&step.id) {
             return None;
         }
-        let log = self.output(step.id)?.path;
-        let path = self.files()?.prefix.join(log);
+        let path = self.files()?.prefix.join(self.output(step.id)?.path);
         Some(
             output::excerpt(&path, CONSOLE_OUTPUT)
                 .unwrap_or_else(|error| format!("[{} cannot be read: {error}]", path.display())),
         )
     }
 
-    /// The scenario's output, if it has printed any.
+    /// A scenario's output, if it has printed any.
     fn output(&self, id: ScenarioId) -> Option<OutputFile> {
         let path = self.log(id);
         let bytes = self.files()?.prefix.join(&path).metadata().ok()?.len();
         (bytes > 0).then_some(OutputFile { path, bytes })
     }
 
-    /// The scenario's log, from the prefix.
-    fn log(&self, id: ScenarioId) -> PathBuf {
+    /// A scenario's log, from the prefix.
+    pub(super) fn log(&self, id: ScenarioId) -> PathBuf {
         let (stage, scenario) = self.names(id);
         Files::scenario_log(&stage, &scenario)
     }
 
-    fn files(&self) -> Option<&Files> {
-        self.session.as_ref().map(|session| &session.files)
+    /// Where files go, once the run has begun.
+    pub(super) fn files(&self) -> Option<Files> {
+        self.session().as_ref().map(|session| session.files.clone())
     }
 
-    fn names(&self, id: ScenarioId) -> (String, String) {
+    /// The first event that could not be written.
+    pub(super) fn lost_event(&self) -> Option<String> {
+        self.session().as_ref().and_then(|session| session.lost().map(ToOwned::to_owned))
+    }
+
+    /// A scenario's stage and its own name.
+    pub(super) fn names(&self, id: ScenarioId) -> (String, String) {
         let stage = &self.suite.stages()[id.stage];
         (stage.name().to_owned(), stage.list()[id.scenario].name().to_owned())
     }
 
-    fn event(&mut self, what: What) {
-        if let Some(session) = &mut self.session {
+    /// The number of a new worker.
+    pub(super) fn next_worker(&self) -> u32 {
+        self.workers_started.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn event(&self, what: What) {
+        if let Some(session) = self.session().as_mut() {
             session.event(what);
         }
+    }
+
+    fn session(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whole milliseconds, as events have them.
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 /// A path as text, which is how it travels to a worker.
-fn text(path: &Path) -> Result<String, Failure> {
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
     path.to_str().map(ToOwned::to_owned).ok_or_else(|| {
         Failure::infrastructure(format!(
             "the path {} is not UTF-8; give the suite another workdir",

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use super::plan::{Choice, Role, ScenarioId, Shape, StageShape, Step};
-use crate::states::{NoSnapshots, StageStates as _};
+use super::plan::{Choice, Plan, Role, ScenarioId, Shape, StageShape, State, Step};
 use crate::suite::Suite;
 
 /// The kind of a trial that runs only because a selected one stands on it. Shown in front of its name.
@@ -21,30 +20,46 @@ const FILTERED_OUT: &str = "filtered out";
 #[derive(Debug)]
 pub(super) struct Selection {
     arguments: Arguments,
+    shape: Shape,
     /// Every scenario with its name, in declared order.
     named: Vec<(ScenarioId, String)>,
-    steps: Vec<Step>,
+    choices: HashMap<ScenarioId, Choice>,
 }
 
 impl Selection {
     pub(super) fn new(suite: &Suite, arguments: &Arguments) -> Self {
         let shape = shape(suite);
         let named: Vec<_> = shape.ids().map(|id| (id, full_name(suite, id))).collect();
-        let states = NoSnapshots;
-        let steps = shape.steps(
-            |id| choice(arguments, &full_name(suite, id)),
-            |stage| states.has(suite.stages()[stage].name()),
-        );
-        Self { arguments: arguments.clone(), named, steps }
+        let choices = named.iter().map(|(id, name)| (*id, choice(arguments, name))).collect();
+        Self { arguments: arguments.clone(), shape, named, choices }
     }
 
-    /// What to run, in order.
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.steps
+    /// Asks for nothing up to the end of a stage, also of what was to be left out there.
+    pub(super) fn begin_after(&mut self, stage: usize) {
+        for (id, choice) in &mut self.choices {
+            if id.stage <= stage {
+                *choice = Choice::Unasked;
+            }
+        }
     }
 
-    /// The command line for libtest-mimic, to which the trials' kinds say what is filtered out. One thread: there is
-    /// one worker, and trials run in declared order.
+    /// Whether every scenario is asked for.
+    pub(super) fn is_whole(&self) -> bool {
+        self.choices.values().all(|&choice| choice == Choice::Selected)
+    }
+
+    /// Whether no scenario is asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.choices.values().any(|&choice| choice == Choice::Selected)
+    }
+
+    /// What runs when these states are there to start from.
+    pub(super) fn plan(&self, saved: impl Fn(State) -> bool) -> Plan {
+        self.shape.plan(|id| self.choices[&id], saved)
+    }
+
+    /// The command line for libtest-mimic, to which the trials' kinds say what is filtered out. One thread, so that
+    /// trials are shown in declared order; what runs at the same time is not its business.
     pub(super) fn arguments(&self) -> Arguments {
         Arguments {
             filter: None,
@@ -57,11 +72,11 @@ impl Selection {
     }
 
     /// A trial for every scenario. A list shows what is selected, and no prerequisites.
-    pub(super) fn trials<R>(&self, mut runner: impl FnMut(Step) -> R) -> Vec<Trial>
+    pub(super) fn trials<R>(&self, plan: &Plan, mut runner: impl FnMut(Step) -> R) -> Vec<Trial>
     where
         R: FnOnce() -> Result<Completion, Failed> + Send + 'static,
     {
-        let steps: HashMap<_, _> = self.steps.iter().map(|step| (step.id, step)).collect();
+        let steps: HashMap<_, _> = plan.steps().iter().map(|step| (step.id, step)).collect();
         self.named
             .iter()
             .map(|(id, name)| match steps.get(id).copied() {
@@ -89,10 +104,10 @@ fn choice(arguments: &Arguments, name: &str) -> Choice {
     }
 }
 
-/// Each stage stands on the one before it.
+/// A suite as planning sees it. What is wrong with its stages' bases has been found before.
 pub(super) fn shape(suite: &Suite) -> Shape {
     let stages = suite.stages().iter().enumerate().map(|(number, stage)| StageShape {
-        base: number.checked_sub(1),
+        base: suite.base(number),
         blocks: stage.list().iter().map(crate::Scenario::blocks_others).collect(),
     });
     Shape { stages: stages.collect() }

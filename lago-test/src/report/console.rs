@@ -15,6 +15,32 @@ pub(crate) fn failure(outcome: &Outcome, output: Option<&str>) -> String {
     text
 }
 
+/// A line for each scenario that ran several times: how often it failed.
+pub(crate) fn repetitions(events: &[Event]) -> Vec<String> {
+    let counts = repeated(events).into_iter();
+    counts.map(|(name, count)| format!("{name} {count}")).collect()
+}
+
+/// How often each scenario failed that ran several times, in the order in which they began.
+pub(super) fn repeated(events: &[Event]) -> Vec<(String, String)> {
+    let mut counts: Vec<(String, usize, usize)> = Vec::new();
+    for event in events {
+        let What::ScenarioRepeated { stage, scenario, outcome, .. } = &event.what else { continue };
+        if matches!(outcome, Outcome::Skipped { .. }) {
+            continue;
+        }
+        let name = format!("{stage}::{scenario}");
+        let at = counts.iter().position(|(known, ..)| *known == name).unwrap_or_else(|| {
+            counts.push((name, 0, 0));
+            counts.len() - 1
+        });
+        counts[at].1 += usize::from(outcome.is_failure());
+        counts[at].2 += 1;
+    }
+    let text = |(name, failed, times)| (name, format!("failed {failed} of {times} times"));
+    counts.into_iter().map(text).collect()
+}
+
 /// One line on how the scenarios of a run ended, without those kinds that did not occur.
 pub(crate) fn summary(events: &[Event]) -> String {
     const WORDS: [(&str, &str); 7] = [
@@ -78,6 +104,28 @@ mod tests {
             finished(65, Outcome::Blocked { by: "s::x".into() }),
         ];
         assert_eq!(summary(&events), "2 passed, 1 timed out, 1 blocked, in 1 min 5 s");
+    }
+
+    #[test]
+    fn repetitions_are_counted_for_each_scenario() {
+        let repeated = |scenario: &str, repetition, outcome| Event {
+            at: DateTime::from_timestamp(0, 0).unwrap(),
+            what: What::ScenarioRepeated {
+                stage: "serve".into(),
+                scenario: scenario.into(),
+                repetition,
+                of: 2,
+                outcome,
+                took_ms: 1,
+            },
+        };
+        let events = [
+            repeated("fetch", 1, Outcome::TimedOut { limit_ms: 1 }),
+            repeated("post", 1, Outcome::Passed),
+            repeated("fetch", 2, Outcome::Passed),
+        ];
+        let expected = ["serve::fetch failed 1 of 2 times", "serve::post failed 0 of 1 times"];
+        assert_eq!(repetitions(&events), expected);
     }
 
     #[test]

@@ -53,6 +53,9 @@ fn render(
     suite.extra.insert("hostname".into(), clean(&run.machine.hostname).into());
     suite.add_property(("lago-test", run.version));
     suite.add_property(("kernel", clean(&run.machine.kernel).as_str()));
+    for (name, count) in super::console::repeated(events) {
+        suite.add_property((format!("repeat.{name}").as_str(), count.as_str()));
+    }
     let finished = finished(events);
     for planned in run.planned {
         let finished = finished.get(&(planned.stage.as_str(), planned.scenario.as_str()));

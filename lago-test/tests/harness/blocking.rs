@@ -9,6 +9,7 @@ crate::trials![
     all_pass,
     a_failure_blocks_the_rest_and_later_stages,
     blocked_is_never_green_under_nextest,
+    a_branch_is_not_blocked_by_its_sibling,
     skipped_blocks_nothing,
     parameters_are_handed_over,
 ];
@@ -67,6 +68,30 @@ fn blocked_is_never_green_under_nextest() {
     let stdout = ran.stdout();
     assert!(stdout.contains("second::fetch    ... FAILED"), "{stdout}");
     assert!(stdout.contains("---- second::fetch ----\nblocked by first::broken"), "{stdout}");
+}
+
+fn a_branch_is_not_blocked_by_its_sibling() {
+    let ran = Fixture::new("branching").run();
+    assert_eq!(ran.exit_code(), Some(101));
+    assert_eq!(
+        ran.words(),
+        [
+            "deploy::install passed",
+            "serve::broken failed",
+            "serve::configure blocked",
+            "failover::fetch passed",
+            "after::fetch passed",
+            "on_serve::fetch blocked",
+            "bare::fetch passed",
+        ]
+    );
+    let alone = Fixture::new("branching").args(&["--exact", "after::fetch"]).run();
+    assert_eq!(
+        alone.words(),
+        ["deploy::install passed", "failover::fetch passed", "after::fetch passed"]
+    );
+    let bare = Fixture::new("branching").args(&["--exact", "bare::fetch"]).run();
+    assert_eq!(bare.words(), ["bare::fetch passed"]);
 }
 
 fn skipped_blocks_nothing() {

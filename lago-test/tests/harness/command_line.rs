@@ -12,7 +12,10 @@ crate::trials![
     nothing_selected_writes_nothing,
     json_stays_json,
     no_threads_are_refused,
+    wrong_variables_are_refused,
+    all_that_is_wrong_is_said_at_once,
     a_wrong_suite_is_refused,
+    an_unknown_base_is_refused,
     a_suite_that_a_scenario_runs_is_no_worker,
     a_launcher_starts_the_worker,
     a_launcher_that_is_not_there_is_named,
@@ -90,6 +93,43 @@ fn no_threads_are_refused() {
     assert!(ran.stderr().contains("at least one"), "{}", ran.stderr());
     let four = Fixture::new("passing").args(&["--test-threads", "4"]).run();
     assert_eq!(four.words().len(), 3);
+}
+
+fn wrong_variables_are_refused() {
+    for (variable, value, message) in [
+        ("LAGO_JOBS", "0", "LAGO_JOBS=0: it is a number from 1 on"),
+        ("LAGO_JOBS", "many", "LAGO_JOBS=many: it is a number from 1 on"),
+        ("LAGO_REPEAT", "0", "LAGO_REPEAT=0: it is a number from 1 on"),
+        ("LAGO_REPEAT", "-1", "LAGO_REPEAT=-1: it is a number from 1 on"),
+        (
+            "LAGO_FROM",
+            "deplyo",
+            "LAGO_FROM=deplyo: there is no such stage; there are deploy, serve",
+        ),
+        ("LAGO_FROM", "deploy", "LAGO_FROM=deploy: the suite has no init file"),
+    ] {
+        let ran = Fixture::new("passing").env(variable, value).run();
+        assert_eq!(ran.exit_code(), Some(2));
+        assert!(ran.stderr().contains(message), "{}", ran.stderr());
+        assert!(wrote_nothing(&ran));
+    }
+    let empty = Fixture::new("passing").env("LAGO_REPEAT", "").env("LAGO_FROM", "start").run();
+    assert_eq!(empty.words().len(), 3);
+}
+
+fn all_that_is_wrong_is_said_at_once() {
+    let ran = Fixture::new("passing").env("LAGO_JOBS", "x").env("LAGO_KEEP", "y").run();
+    let stderr = ran.stderr();
+    assert!(stderr.contains("LAGO_JOBS=x") && stderr.contains("LAGO_KEEP=y"), "{stderr}");
+}
+
+fn an_unknown_base_is_refused() {
+    let ran = Fixture::new("unknown_base").run();
+    assert_eq!(ran.exit_code(), Some(2));
+    let message = "stage `serve` starts from `deplyo`, which is no stage that is declared before it; before it there \
+                   are deploy";
+    assert!(ran.stderr().contains(message), "{}", ran.stderr());
+    assert!(wrote_nothing(&ran));
 }
 
 fn a_wrong_suite_is_refused() {

@@ -1,5 +1,7 @@
 //! The suites that the tests run. They need no VMs.
 
+mod branches;
+
 use std::io::Write as _;
 use std::process::{Command, abort, exit};
 use std::time::Duration;
@@ -83,7 +85,7 @@ pub(crate) fn suite(name: &str) -> Suite {
             .init_file(INIT_FILE)
             .stage(Stage::new("only").scenarios(scenarios![uses_the_server, fetch])),
         "duplicates" => suite.stage(Stage::new("only").scenarios(scenarios![fetch, fetch])),
-        other => panic!("there is no fixture suite `{other}`"),
+        other => branches::suite(other, suite),
     }
 }
 

@@ -7,6 +7,8 @@ mod endings;
 mod environment;
 mod fixtures;
 mod output;
+mod parallel;
+mod repeat;
 mod run;
 mod signals;
 
@@ -31,6 +33,8 @@ fn trials() -> Vec<Trial> {
         endings::trials(),
         environment::trials(),
         output::trials(),
+        parallel::trials(),
+        repeat::trials(),
         signals::trials(),
     ]
     .into_iter()

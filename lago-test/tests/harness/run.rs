@@ -32,6 +32,9 @@ impl Fixture {
             .env("CARGO_MANIFEST_DIR", env!("CARGO_MANIFEST_DIR"))
             .env_remove("NEXTEST")
             .env_remove("LAGO_KEEP")
+            .env_remove("LAGO_FROM")
+            .env_remove("LAGO_JOBS")
+            .env_remove("LAGO_REPEAT")
             .env_remove("LAGO_TEST_LAUNCHER")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null());

@@ -108,6 +108,17 @@ fn what_a_killed_init_left_is_found_and_destroyed() {
 }
 
 #[test]
+fn a_prefix_beside_the_workdir_does_not_hide_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let hidden = Workdir::create(&dir.path().join(".lago")).unwrap();
+    for prefix in [hidden.path().join("default"), dir.path().join("fork")] {
+        create_dir(&prefix).unwrap();
+        mark(&prefix);
+    }
+    assert_eq!(Workdir::find_upwards(dir.path()).unwrap(), hidden);
+}
+
+#[test]
 fn its_absence_is_said_with_where_the_search_began() {
     let dir = tempfile::tempdir().unwrap();
     let error = Workdir::find_upwards(dir.path()).unwrap_err().to_string();

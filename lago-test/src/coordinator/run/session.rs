@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::super::interrupts::Interrupts;
-use super::super::plan::{Role, Step};
+use super::super::plan::{Plan, Role, Step};
 use crate::events::{self, EventLog, Machine, Planned, What};
 use crate::files::{self, Files, PrefixLock};
 use crate::result::Failure;
 use crate::suite::Suite;
 
 /// A run that writes its events.
-pub(super) struct Session {
-    pub(super) files: Files,
+pub(in super::super) struct Session {
+    pub(in super::super) files: Files,
     #[expect(dead_code, reason = "held for as long as the run uses the prefix")]
     lock: PrefixLock,
     log: EventLog,
@@ -20,14 +20,14 @@ pub(super) struct Session {
 }
 
 /// The prefix's directory, taken for this run.
-pub(super) struct Claim {
-    pub(super) files: Files,
+pub(in super::super) struct Claim {
+    pub(in super::super) files: Files,
     lock: PrefixLock,
 }
 
 impl Claim {
     /// Waits for another run that uses the same prefix.
-    pub(super) fn take(suite: &Suite, interrupts: &Interrupts) -> Result<Self, Failure> {
+    pub(in super::super) fn take(suite: &Suite, interrupts: &Interrupts) -> Result<Self, Failure> {
         let files = Files::new(&workdir(suite)?, suite.name());
         let lock = files.lock(|| interrupts.signal().is_some())?;
         Ok(Self { files, lock })
@@ -36,7 +36,11 @@ impl Claim {
 
 impl Session {
     /// Writes the first event.
-    pub(super) fn open(claim: Claim, suite: &Suite, steps: &[Step]) -> Result<Self, Failure> {
+    pub(in super::super) fn open(
+        claim: Claim,
+        suite: &Suite,
+        plan: &Plan,
+    ) -> Result<Self, Failure> {
         let Claim { files, lock } = claim;
         let log = files.clear_reports().and_then(|()| EventLog::create(&files.events()));
         let log = log.map_err(|error| {
@@ -53,7 +57,7 @@ impl Session {
                 .map(|argument| argument.to_string_lossy().into_owned())
                 .collect(),
             machine: Machine::this(),
-            planned: steps.iter().map(|step| planned(suite, *step)).collect(),
+            planned: plan.steps().iter().map(|step| planned(suite, *step)).collect(),
         });
         Ok(session)
     }

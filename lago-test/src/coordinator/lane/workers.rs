@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::super::interrupts;
 use super::super::plan::ScenarioId;
+use super::super::run::text;
 use super::super::tail::{self, Tail};
 use super::super::worker_process::{Waited, Watch, WorkerProcess};
-use super::{Run, text};
+use super::Lane;
 use crate::events::What;
 use crate::limits;
 use crate::outcome::Outcome;
@@ -19,17 +20,17 @@ use crate::result::{Failure, FailureKind};
 /// Overrides the suite's launcher; split into words as a shell does.
 const LAUNCHER_VARIABLE: &str = "LAGO_TEST_LAUNCHER";
 
-impl Run {
-    /// Runs a scenario, in the worker that there is or in a new one.
-    pub(super) fn run_in_worker(&mut self, id: ScenarioId) -> Outcome {
+impl Lane {
+    /// Runs a scenario, in the worker that there is or in a new one. Says how long it ran, if it did.
+    pub(super) fn run_in_worker(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
+        let errored = |failure: Failure| Outcome::Errored { message: failure.to_string() };
         let worker = match self.idle_worker() {
             Ok(worker) => worker,
-            Err(failure) => return Outcome::Errored { message: failure.to_string() },
+            Err(failure) => return (errored(failure), None),
         };
-        match self.ask(worker, id) {
-            Ok(outcome) => outcome,
-            Err(failure) => Outcome::Errored { message: failure.to_string() },
-        }
+        let started = Instant::now();
+        let outcome = self.ask(worker, id).unwrap_or_else(errored);
+        (outcome, Some(started.elapsed()))
     }
 
     fn idle_worker(&mut self) -> Result<WorkerProcess, Failure> {
@@ -44,14 +45,14 @@ impl Run {
 
     /// Has a worker run a scenario. The worker is kept when it can run another one.
     fn ask(&mut self, mut worker: WorkerProcess, id: ScenarioId) -> Result<Outcome, Failure> {
-        let (stage, scenario) = self.names(id);
-        let relative = self.log(id);
-        let log = self.files().map(|files| files.prefix.join(&relative)).unwrap_or_default();
+        let (stage, scenario) = self.run.names(id);
+        let relative = self.run.log(id);
+        let log = self.run.files().map(|files| files.prefix.join(&relative)).unwrap_or_default();
         let limit = {
-            let stage = &self.suite.stages()[id.stage];
-            self.suite.limit(stage, &stage.list()[id.scenario])
+            let stage = &self.run.suite.stages()[id.stage];
+            self.run.suite.limit(stage, &stage.list()[id.scenario])
         };
-        self.event(What::ScenarioStarted {
+        self.run.event(What::ScenarioStarted {
             stage: stage.clone(),
             scenario: scenario.clone(),
             worker: worker.number(),
@@ -59,16 +60,15 @@ impl Run {
         });
         let request =
             Request::Run { stage: stage.clone(), scenario: scenario.clone(), log: text(&log)? };
-        self.ran_since = Some(Instant::now());
         // When it cannot be sent, the worker is gone; waiting tells how.
         let _ = worker.send(&request);
 
         let mut tail = Tail::new(&stage, &scenario, &log);
         let mut print = || tail.print_new();
         let meanwhile: Option<(Duration, &mut dyn FnMut())> =
-            if self.live { Some((tail::PAUSE, &mut print)) } else { None };
-        let waited = worker.wait(Watch { limit, interrupts: &self.interrupts, meanwhile });
-        if self.live {
+            if self.run.live { Some((tail::PAUSE, &mut print)) } else { None };
+        let waited = worker.wait(Watch { limit, interrupts: &self.run.interrupts, meanwhile });
+        if self.run.live {
             tail.print_rest();
         }
         Ok(self.conclude(worker, waited, limit))
@@ -90,7 +90,8 @@ impl Run {
             }
             Waited::Interrupted => {
                 self.end_worker(worker, WorkerProcess::kill);
-                let signal = self.interrupts.signal().map_or_else(String::new, interrupts::name);
+                let signal =
+                    self.run.interrupts.signal().map_or_else(String::new, interrupts::name);
                 Outcome::Errored { message: format!("interrupted by {signal} while it ran") }
             }
             Waited::Answer(other) => {
@@ -105,9 +106,8 @@ impl Run {
     }
 
     fn start_worker(&mut self) -> Result<WorkerProcess, Failure> {
-        self.workers_started += 1;
-        let number = self.workers_started;
-        let Some(log) = self.files().map(|files| files.worker_log(number)) else {
+        let number = self.run.next_worker();
+        let Some(log) = self.run.files().map(|files| files.worker_log(number)) else {
             return Err(Failure::infrastructure("a worker was asked for before there is a prefix"));
         };
         let (command, prefix) = self.worker_command()?;
@@ -117,15 +117,18 @@ impl Run {
 
         let hello = Request::Hello {
             protocol: protocol::VERSION,
-            suite: self.suite.name().to_owned(),
+            suite: self.run.suite.name().to_owned(),
             prefix,
         };
         let _ = worker.send(&hello);
-        let watch =
-            Watch { limit: limits::WORKER_START, interrupts: &self.interrupts, meanwhile: None };
+        let watch = Watch {
+            limit: limits::WORKER_START,
+            interrupts: &self.run.interrupts,
+            meanwhile: None,
+        };
         let problem = match worker.wait(watch) {
             Waited::Answer(Answer::Ready { pid, .. }) => {
-                self.event(What::WorkerStarted { worker: number, pid });
+                self.run.event(What::WorkerStarted { worker: number, pid, fork: self.fork_name() });
                 return Ok(worker);
             }
             Waited::Answer(Answer::Unfit { reason }) => reason,
@@ -172,19 +175,26 @@ impl Run {
                     "{LAUNCHER_VARIABLE} has a quote that does not end: {words}"
                 ))
             }),
-            Err(_) => Ok(self.suite.launcher_words().to_vec()),
+            Err(_) => Ok(self.run.suite.launcher_words().to_vec()),
+        }
+    }
+
+    /// Has the worker leave, if there is one.
+    pub(in super::super) fn dismiss_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            self.end_worker(worker, WorkerProcess::quit);
         }
     }
 
     /// Ends a worker in the given way and records how it ended.
-    pub(super) fn end_worker(
+    fn end_worker(
         &mut self,
         worker: WorkerProcess,
         end: impl FnOnce(WorkerProcess) -> String,
     ) -> String {
         let number = worker.number();
         let how = end(worker);
-        self.event(What::WorkerEnded { worker: number, how: how.clone() });
+        self.run.event(What::WorkerEnded { worker: number, how: how.clone() });
         how
     }
 }

@@ -1,0 +1,139 @@
+//! A lane: one environment, the worker in it, and where it stands. Scenarios run in a lane one after the other.
+
+mod fork;
+mod repeat;
+mod states;
+mod workers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::plan::{Role, ScenarioId, State, Step};
+use super::run::Run;
+use super::saved::Saved;
+use super::selection::full_name;
+use super::worker_process::WorkerProcess;
+use crate::environment::Environment;
+use crate::events::What;
+use crate::outcome::Outcome;
+use crate::result::Failure;
+use fork::Fork;
+pub(super) use fork::Origin;
+
+/// One environment and the worker in it.
+pub(super) struct Lane {
+    run: Arc<Run>,
+    /// The fork that it is, unless it is the prefix itself.
+    fork: Option<Fork>,
+    /// None when the suite has none, or the fork has not been made yet.
+    environment: Option<Environment>,
+    saved: Saved,
+    worker: Option<WorkerProcess>,
+    /// The state that the environment is in, when it is exactly in one.
+    at: Option<State>,
+    /// The stage that has begun here and not ended.
+    within: Option<usize>,
+    /// The scenarios whose work is in the environment, as `stage::scenario`.
+    made_of: Vec<String>,
+}
+
+impl Lane {
+    /// The lane on the prefix itself, in the state right after bring-up. `saved` is for where states are written down.
+    pub(super) fn new(run: Arc<Run>, environment: Option<Environment>, saved: Saved) -> Self {
+        Self {
+            run,
+            fork: None,
+            environment,
+            saved,
+            worker: None,
+            at: Some(State::Start),
+            within: None,
+            made_of: Vec::new(),
+        }
+    }
+
+    /// The lane on a prefix that an earlier run left: in no state that is known.
+    pub(super) fn reopened(run: Arc<Run>, environment: Environment, saved: Saved) -> Self {
+        Self { at: None, ..Self::new(run, Some(environment), saved) }
+    }
+
+    /// What forks of this lane's states need.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { environment: self.environment.clone(), saved: self.saved.clone() }
+    }
+
+    /// The names of the states that are saved here.
+    pub(super) fn saved_names(&self) -> Vec<String> {
+        self.saved.there().into_iter().map(ToOwned::to_owned).collect()
+    }
+
+    /// Runs one scenario, unless something keeps it from running, and records how it ended.
+    pub(super) fn execute(&mut self, step: Step) -> Outcome {
+        let (outcome, took) = self.attempt(step);
+        self.run.finished(step.id, &outcome, took);
+        let stage = step.id.stage;
+        if self.run.plan.steps_of(stage).next_back().is_some_and(|last| last.id == step.id) {
+            self.end_stage(stage);
+        }
+        outcome
+    }
+
+    fn attempt(&mut self, step: Step) -> (Outcome, Option<Duration>) {
+        if let Some(outcome) = self.run.obstacle(step.id) {
+            return (outcome, None);
+        }
+        if let Err(failure) = self.prepare(step) {
+            self.run.stick();
+            let message = failure.without_location().to_string();
+            return (Outcome::Errored { message }, None);
+        }
+        if step.role == Role::Selected && self.run.options.repeat > 1 {
+            self.repeat(step.id)
+        } else {
+            self.run_once(step.id)
+        }
+    }
+
+    /// Brings the environment into the state that a scenario runs on.
+    fn prepare(&mut self, step: Step) -> Result<(), Failure> {
+        let stage = step.id.stage;
+        self.make_fork()?;
+        if self.within != Some(stage) {
+            let start = self.run.plan.start(stage).unwrap_or(State::Start);
+            self.go_to(start)?;
+            self.within = Some(stage);
+        }
+        if self.comes_after_prerequisites(step) {
+            self.save_for_later(State::Before(step.id));
+        }
+        Ok(())
+    }
+
+    /// Whether the next run of this scenario alone would have to run others of its stage again.
+    fn comes_after_prerequisites(&self, step: Step) -> bool {
+        let before = self.run.plan.steps_of(step.id.stage).take_while(|other| other.id != step.id);
+        step.role == Role::Selected
+            && before.last().is_some_and(|before| before.role == Role::Prerequisite)
+    }
+
+    fn run_once(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
+        self.at = None;
+        let result = self.run_in_worker(id);
+        self.made_of.push(full_name(&self.run.suite, id));
+        result
+    }
+
+    fn end_stage(&mut self, stage: usize) {
+        let whole = self.run.plan.ends(stage) && !self.run.is_spoiled(stage);
+        if self.within.take_if(|within| *within == stage).is_some() {
+            self.at = whole.then_some(State::After(stage));
+        }
+        let saving = self.save_end(stage);
+        let (not_kept, saving_ms) = match saving {
+            Ok(took) => (None, Some(super::run::millis(took))),
+            Err(reason) => (Some(reason), None),
+        };
+        let stage = self.run.suite.stages()[stage].name().to_owned();
+        self.run.event(What::StageFinished { stage, not_kept, saving_ms });
+    }
+}

@@ -1,0 +1,120 @@
+//! Running a scenario several times from the same state, to see how often it fails.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::Duration;
+
+use super::super::plan::{ScenarioId, State};
+use super::super::run::millis;
+use super::Lane;
+use crate::events::What;
+use crate::outcome::Outcome;
+use crate::result::Failure;
+
+impl Lane {
+    /// Runs a scenario as often as the user wants, each time from the state that it finds the first time.
+    pub(super) fn repeat(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
+        let times = self.run.options.repeat;
+        let state = match self.anchor(id) {
+            Ok(state) => state,
+            Err(failure) => {
+                let failure = failure.without_location();
+                let message = format!("the scenario cannot be repeated: {failure}");
+                return (Outcome::Errored { message }, None);
+            }
+        };
+        let mut took = None;
+        let mut outcomes = Vec::new();
+        for repetition in 1..=times {
+            if let Err(failure) = self.return_to(state, id.stage) {
+                self.run.stick();
+                outcomes.push(Outcome::Errored { message: failure.to_string() });
+                break;
+            }
+            self.head(id, repetition);
+            let (outcome, ran) = self.run_once(id);
+            took = ran.map(|ran| took.unwrap_or_default() + ran).or(took);
+            let (stage, scenario) = self.run.names(id);
+            self.run.event(What::ScenarioRepeated {
+                stage,
+                scenario,
+                repetition,
+                of: times,
+                outcome: outcome.clone(),
+                took_ms: ran.map_or(0, millis),
+            });
+            outcomes.push(outcome);
+            let is_skipped = matches!(outcomes.last(), Some(Outcome::Skipped { .. }));
+            if is_skipped || self.run.interrupts.signal().is_some() {
+                break;
+            }
+        }
+        (overall(outcomes), took)
+    }
+
+    /// A saved state to return to: the one that the environment is in.
+    fn anchor(&mut self, id: ScenarioId) -> Result<State, Failure> {
+        let state = self.at.unwrap_or(State::Before(id));
+        if self.environment.is_some() && !self.saved.has(state) {
+            let name = self.saved.name(state).to_owned();
+            let took = self.save(state)?;
+            self.run.event(What::StateSaved { state: name, took_ms: millis(took) });
+        }
+        self.at = Some(state);
+        Ok(state)
+    }
+
+    fn return_to(&mut self, state: State, stage: usize) -> Result<(), Failure> {
+        self.go_to(state)?;
+        self.within = Some(stage);
+        Ok(())
+    }
+
+    /// Marks in the scenario's log where a repetition begins.
+    fn head(&self, id: ScenarioId, repetition: u32) {
+        let Some(files) = self.run.files() else { return };
+        let path = files.prefix.join(self.run.log(id));
+        let log = OpenOptions::new().append(true).create(true).open(path);
+        // A log that cannot be written to is told of by the worker.
+        let _ = log.and_then(|mut log| {
+            writeln!(log, "---- repetition {repetition} of {} ----", self.run.options.repeat)
+        });
+    }
+}
+
+/// What is said about a scenario that ran several times: the first failure, and how many there were.
+fn overall(outcomes: Vec<Outcome>) -> Outcome {
+    let times = outcomes.len();
+    let failed = outcomes.iter().filter(|outcome| outcome.is_failure()).count();
+    let first = outcomes.iter().position(Outcome::is_failure).unwrap_or(times.saturating_sub(1));
+    let count = format!("failed {failed} of {times} times; repetition {}", first + 1);
+    match outcomes.into_iter().nth(first) {
+        Some(Outcome::Failed { failure }) => Outcome::Failed { failure: failure.context(count) },
+        Some(outcome) if outcome.is_failure() => {
+            Outcome::Errored { message: format!("{count}: {outcome}") }
+        }
+        Some(outcome) => outcome,
+        None => Outcome::NotRun { reason: "it was to run no times".to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_of_several_is_a_failure() {
+        let failed = Outcome::Failed { failure: Failure::new("no page").without_location() };
+        let hung = Outcome::TimedOut { limit_ms: 2000 };
+        let passed = Outcome::Passed;
+        assert_eq!(overall(vec![passed.clone(), passed.clone()]), Outcome::Passed);
+
+        let some = overall(vec![passed.clone(), failed, hung.clone(), passed.clone()]);
+        let Outcome::Failed { failure } = &some else { panic!("{some:?}") };
+        assert_eq!(failure.message(), "failed 2 of 4 times; repetition 2");
+        assert_eq!(failure.causes(), ["no page"]);
+
+        let message = overall(vec![hung, passed]).to_string();
+        assert!(message.starts_with("failed 1 of 2 times; repetition 1: timed out"), "{message}");
+    }
+}

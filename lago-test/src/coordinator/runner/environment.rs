@@ -1,0 +1,183 @@
+//! The environment of a run: made and started, or taken over from an earlier run, before the first scenario; put away
+//! after the last.
+
+use std::time::{Duration, Instant};
+
+use lago::spec::InitFile;
+
+use super::super::earlier::{Earlier, announcement};
+use super::super::lane::Lane;
+use super::super::limited::Limited;
+use super::super::run::{Claim, Session, millis};
+use super::super::saved::{self, Saved};
+use super::{Lanes, Prepared, Runner};
+use crate::duration::spoken;
+use crate::environment::Environment;
+use crate::events::{RunResult, What};
+use crate::files::Files;
+use crate::limits;
+use crate::result::Failure;
+
+impl Runner {
+    /// Brings up what scenarios run against and opens the event log.
+    pub(super) fn bring_up(&mut self, prepared: Prepared) -> Result<Lane, Failure> {
+        let claim = prepared.claim?;
+        match prepared.earlier {
+            Some(earlier) => self.take_over(claim, earlier),
+            None => self.make_anew(claim, prepared.init_file),
+        }
+    }
+
+    /// Takes over the environment of an earlier run. It comes up when the first scenario needs one of its states.
+    fn take_over(&mut self, claim: Claim, earlier: Earlier) -> Result<Lane, Failure> {
+        let Earlier { environment, saved } = earlier;
+        let forks = claim.files.forks();
+        self.run.open(Session::open(claim, &self.run.suite, &self.run.plan)?);
+        self.take_charge(environment.clone());
+        // The line with the first scenario's name has not ended yet.
+        eprintln!("\n{}", announcement(&saved, &self.run.plan));
+        let mut needed: Vec<_> = self.run.plan.needs().into_iter().collect();
+        needed.sort_unstable();
+        let states = needed.into_iter().map(|state| saved.name(state).to_owned()).collect();
+        self.run.event(What::EnvironmentReused { states });
+        self.limited("removing the forks of an earlier run", move || {
+            Environment::discard_forks(&forks)
+        })?;
+        Ok(Lane::reopened(self.run.clone(), environment, saved))
+    }
+
+    /// Makes and starts the environment, if the suite has one, in the place of any earlier one.
+    fn make_anew(&mut self, claim: Claim, init_file: Option<InitFile>) -> Result<Lane, Failure> {
+        let started = Instant::now();
+        let prefix = claim.files.prefix.clone();
+        // The prefix is made in an empty directory, so what is written into it comes after.
+        let made = self.make(claim.files.clone(), init_file);
+        self.run.open(Session::open(claim, &self.run.suite, &self.run.plan)?);
+        made.and_then(|()| self.start()).map_err(|failure| self.is_not_up(failure))?;
+        self.is_up(started.elapsed());
+        let saved = Saved::nothing(&self.run.suite, &self.run.shape).in_prefix(&prefix);
+        let mut lane = Lane::new(self.run.clone(), self.environment.clone(), saved);
+        lane.save_start();
+        Ok(lane)
+    }
+
+    fn is_up(&self, took: Duration) {
+        if let Some(environment) = &self.environment {
+            eprintln!("the environment is up after {}{}", spoken(took), environment.whence());
+            self.run.event(What::EnvironmentUp { took_ms: millis(took) });
+        }
+    }
+
+    fn is_not_up(&self, failure: Failure) -> Failure {
+        let failure = failure.without_location();
+        self.run.event(What::EnvironmentFailed { reason: failure.to_string() });
+        failure.context("the environment did not come up")
+    }
+
+    fn make(&mut self, files: Files, init_file: Option<InitFile>) -> Result<(), Failure> {
+        let suite_environment = self.run.suite.environment().zip(init_file);
+        let environment = self.limited("making the environment", move || {
+            Environment::discard_stale(&files.prefix)?;
+            let Some((spec, init_file)) = suite_environment else { return Ok(None) };
+            files.remove_reports()?;
+            Environment::make(&spec, init_file, &files.prefix).map(Some)
+        })?;
+        if let Some(environment) = environment {
+            self.take_charge(environment);
+        }
+        Ok(())
+    }
+
+    /// From now on this run puts the environment away, or says what there is to remove when it is left at once.
+    fn take_charge(&mut self, environment: Environment) {
+        self.run.interrupts.leaves_behind(Some(format!(
+            "the environment in {} is left; remove it with `{}`",
+            environment.directory().display(),
+            environment.how_to_remove()
+        )));
+        self.environment = Some(environment);
+    }
+
+    fn limited<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let limited = Limited {
+            what,
+            limit: self.run.suite.bring_up_limit(),
+            interrupts: Some(&self.run.interrupts),
+            cut_off: || Ok(()),
+        };
+        limited.run(work)
+    }
+
+    fn start(&mut self) -> Result<(), Failure> {
+        let Some(environment) = self.environment.clone() else { return Ok(()) };
+        self.run.event(What::EnvironmentStarting);
+        // The line with the first scenario's name has not ended yet.
+        eprintln!("\nbringing up the environment in {}", environment.directory().display());
+        let limited = Limited {
+            what: "bringing the environment up",
+            limit: self.run.suite.bring_up_limit(),
+            interrupts: Some(&self.run.interrupts),
+            cut_off: || environment.cut_off(),
+        };
+        let starting = environment.clone();
+        self.environment = Some(limited.run(move || starting.start())?);
+        Ok(())
+    }
+
+    /// Discards the environment, or keeps what is wanted of it. Says what stays, and why.
+    pub(super) fn put_away(&mut self, result: RunResult) -> Result<Vec<String>, Failure> {
+        let Some(environment) = self.environment.take() else { return Ok(Vec::new()) };
+        let keep = self.run.options.keep;
+        if let Some(reason) = keep.goes_on(result) {
+            self.run.event(What::EnvironmentKept { reason: reason.to_owned() });
+            return Ok(vec![
+                format!("the environment stays ({reason}); look into it, then remove it:"),
+                environment.how_to_look(),
+                environment.how_to_remove(),
+            ]);
+        }
+        let states = match &self.lanes {
+            Lanes::One(lane) if keep.keeps_states() => lane.saved_names(),
+            _ => Vec::new(),
+        };
+        let ended = self.end(&environment, states);
+        match &ended {
+            Ok(_) => self.run.interrupts.leaves_behind(None),
+            Err(failure) => {
+                self.run.event(What::EnvironmentLeft { reason: failure.to_string() });
+            }
+        }
+        ended.map_err(|failure| {
+            let command = environment.how_to_remove();
+            failure.context(format!("the environment is left; remove it with `{command}`"))
+        })
+    }
+
+    /// Stops the environment, and removes its disks too if it has no states that stay.
+    fn end(&self, environment: &Environment, states: Vec<String>) -> Result<Vec<String>, Failure> {
+        let limited = Limited {
+            what: "taking the environment down",
+            limit: limits::TEAR_DOWN,
+            // Interrupted or not, this is what is left to do.
+            interrupts: None,
+            cut_off: || Ok(()),
+        };
+        let ending = environment.clone();
+        if states.is_empty() {
+            saved::forget(environment.directory());
+            limited.run(move || ending.discard())?;
+            self.run.event(What::EnvironmentDiscarded);
+            return Ok(Vec::new());
+        }
+        limited.run(move || ending.stop())?;
+        self.run.event(What::EnvironmentStopped { states });
+        let command = environment.how_to_remove();
+        Ok(vec![format!(
+            "nothing runs; the saved states stay on disk; remove them with: {command}"
+        )])
+    }
+}

@@ -1,0 +1,113 @@
+//! The end of a run: workers leave, the environment is put away, the last event and the reports are written.
+
+use std::io;
+
+use super::super::interrupts;
+use super::super::run::Run;
+use super::{Lanes, Runner};
+use crate::events::{self, RunResult, What};
+use crate::files::Files;
+use crate::report::{console, junit};
+use crate::result::Failure;
+
+/// A scenario failed; libtest's code.
+const EXIT_FAILED: u8 = 101;
+
+/// The environment failed, or the harness itself.
+pub(in super::super) const EXIT_INFRASTRUCTURE: u8 = 3;
+
+/// What there is to say and to return after a run.
+#[derive(Debug)]
+pub(in super::super) struct Finish {
+    /// What is printed.
+    pub(in super::super) lines: Vec<String>,
+    /// What the process exits with.
+    pub(in super::super) exit_code: u8,
+}
+
+impl Runner {
+    /// Says that nothing more is to run, before [`finish`](Self::finish).
+    pub(in super::super) fn call_off(&self, reason: &str) {
+        self.run.call_off(reason);
+    }
+
+    /// Ends the run. `failed` says whether a scenario did.
+    pub(in super::super) fn finish(&mut self, failed: bool) -> Finish {
+        self.end_lanes();
+        if let Some(signal) = self.run.interrupts.signal() {
+            self.run.event(What::Interrupted { signal: interrupts::name(signal) });
+        }
+        let result = self.run.result(failed);
+        let mut exit_code = exit_code(&self.run, result);
+        let mut lines = std::mem::take(&mut self.left);
+        let put_away = self.put_away(result);
+        let failures = self.trouble.take().into_iter().chain(put_away.as_ref().err().cloned());
+        let failures: Vec<Failure> = failures.collect();
+        if !failures.is_empty() {
+            exit_code = at_least_infrastructure(exit_code);
+        }
+        lines.extend(put_away.unwrap_or_default());
+        lines.extend(failures.into_iter().map(|failure| format!("error: {failure}")));
+        self.run.event(What::RunFinished { result, exit_code });
+
+        let Some(files) = self.run.files() else {
+            return Finish { lines, exit_code };
+        };
+        match report(&files) {
+            Ok(report) => lines.extend(report),
+            Err(error) => {
+                lines.push(format!("error: the reports could not be written: {error}"));
+                return Finish { lines, exit_code: at_least_infrastructure(exit_code) };
+            }
+        }
+        if let Some(lost) = self.run.lost_event() {
+            lines.push(format!("error: the events are incomplete: {lost}"));
+            return Finish { lines, exit_code: at_least_infrastructure(exit_code) };
+        }
+        Finish { lines, exit_code }
+    }
+
+    /// Waits for the lanes that still run; the one on the prefix stays, without its worker.
+    fn end_lanes(&mut self) {
+        if let Lanes::Several(_) = self.lanes
+            && let Lanes::Several(parallel) = std::mem::replace(&mut self.lanes, Lanes::None)
+        {
+            let ended = parallel.end();
+            self.left = ended.left;
+            self.trouble = ended.trouble;
+            self.lanes = ended.lane.map_or(Lanes::None, |lane| Lanes::One(Box::new(lane)));
+        }
+        if let Lanes::One(lane) = &mut self.lanes {
+            lane.dismiss_worker();
+        }
+    }
+}
+
+fn exit_code(run: &Run, result: RunResult) -> u8 {
+    match result {
+        RunResult::Passed => 0,
+        RunResult::Failed => EXIT_FAILED,
+        RunResult::Infrastructure => EXIT_INFRASTRUCTURE,
+        RunResult::Interrupted => run.interrupts.signal().map_or(1, interrupts::exit_code),
+    }
+}
+
+/// An exit code that says that something is wrong; the first thing that is wrong is the one that it says.
+fn at_least_infrastructure(exit_code: u8) -> u8 {
+    if exit_code == 0 { EXIT_INFRASTRUCTURE } else { exit_code }
+}
+
+/// Writes the reports from the events and says where they are.
+fn report(files: &Files) -> io::Result<Vec<String>> {
+    let events = events::read(&files.events())?;
+    junit::write(&events, &files.prefix, &files.junit())?;
+    let mut lines = console::repetitions(&events);
+    lines.extend([
+        console::summary(&events),
+        "events:".to_owned(),
+        files.events().display().to_string(),
+        "JUnit report:".to_owned(),
+        files.junit().display().to_string(),
+    ]);
+    Ok(lines)
+}

@@ -1,0 +1,85 @@
+//! The file of events: written as they happen, read for reports.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, Write as _};
+use std::path::Path;
+
+use chrono::Utc;
+
+use super::{Event, What};
+
+/// Writes events, each with one `write`, so that a reader sees whole lines at any moment.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    file: File,
+}
+
+impl EventLog {
+    /// Starts a new file in the place of any old one.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::create(path)? })
+    }
+
+    pub(crate) fn write(&mut self, what: What) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&Event { at: Utc::now(), what })?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
+}
+
+/// Reads the events of a run. A last line that is not whole, as a full disk or a lost machine leaves it, is left out.
+///
+/// # Errors
+/// When the file cannot be read, or a whole line in it is no event of this [`SCHEMA`](super::SCHEMA).
+pub fn read(path: &Path) -> io::Result<Vec<Event>> {
+    let mut stream = io::BufReader::new(File::open(path)?);
+    let mut events = Vec::new();
+    let mut line = Vec::new();
+    while stream.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+        let event = serde_json::from_slice(&line).map_err(|error| {
+            let place = format!("{}, line {}", path.display(), events.len() + 1);
+            io::Error::new(io::ErrorKind::InvalidData, format!("{place}: no event: {error}"))
+        })?;
+        events.push(event);
+        line.clear();
+    }
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::OutputFile;
+    use super::*;
+    use crate::outcome::Outcome;
+    use crate::result::Failure;
+
+    #[test]
+    fn events_are_read_back_without_a_torn_last_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.jsonl");
+        let finished = What::ScenarioFinished {
+            stage: "a".into(),
+            scenario: "b".into(),
+            outcome: Outcome::Failed { failure: Failure::new("no").context("page") },
+            took_ms: 3,
+            output: Some(OutputFile { path: "logs/a.b.log".into(), bytes: 7 }),
+        };
+        let mut log = EventLog::create(&path).unwrap();
+        log.write(What::EnvironmentStarting).unwrap();
+        log.write(finished.clone()).unwrap();
+        log.file.write_all(b"{\"at\":\"20").unwrap();
+
+        let events = read(&path).unwrap();
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[1].what, finished);
+    }
+
+    #[test]
+    fn a_line_that_is_no_event_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.jsonl");
+        std::fs::write(&path, "{}\n").unwrap();
+        let message = read(&path).unwrap_err().to_string();
+        assert!(message.contains("events.jsonl, line 1: no event"), "{message}");
+    }
+}

@@ -1,0 +1,31 @@
+//! Saved states, forks and repetitions of a suite with a real VM, from outside: this program runs itself as the suite.
+
+mod life;
+mod parallel;
+mod run;
+mod suite;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// Set for the process that is to be the fixture suite: which one.
+const FIXTURE: &str = "LAGO_FIXTURE";
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(FIXTURE) {
+        return suite::fixture(&name).main();
+    }
+    let trial = |name: &str, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let trials = vec![
+        trial("states_outlive_their_run", life::states_outlive_their_run),
+        trial("stages_run_on_forks_with_the_same_address", parallel::forks_have_the_same_address),
+        trial("a_killed_run_leaves_states_to_go_on_from", parallel::a_killed_run),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
