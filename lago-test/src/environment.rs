@@ -143,6 +143,11 @@ impl Environment {
         }
     }
 
+    /// Whether it came from the cache instead of booting.
+    pub(crate) fn is_from_cache(&self) -> bool {
+        self.origin == Some(StartOrigin::Cache)
+    }
+
     /// Makes a running [`start`](Self::start) fail soon: nothing that it waits for lives on.
     pub(crate) fn cut_off(&self) -> Result<(), Failure> {
         Ok(self.prefix.host().stop()?)
@@ -164,6 +169,11 @@ impl Environment {
     pub(crate) fn snapshot(&self, name: &str) -> Result<(), Failure> {
         self.prefix.snapshot(name)?;
         Ok(())
+    }
+
+    /// The saved state that it was in last.
+    pub(crate) fn current_snapshot(&self) -> Result<Option<String>, Failure> {
+        Ok(self.prefix.current_snapshot()?)
     }
 
     /// The states that are saved.

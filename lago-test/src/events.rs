@@ -52,6 +52,9 @@ pub enum What {
     EnvironmentUp {
         /// How long it took, in milliseconds.
         took_ms: u64,
+        /// Whether it came from the cache instead of booting.
+        #[serde(default)]
+        from_cache: bool,
     },
     /// No scenario can run.
     EnvironmentFailed {

@@ -68,7 +68,7 @@ fn the_second_start_goes_on_from_the_first() {
     assert!(console.contains("said later"), "{console}");
 
     // The environment has the state as its own.
-    second.prefix.revert("started").unwrap();
+    second.prefix.revert("start").unwrap();
     assert_eq!(boot(&second.prefix), id);
 
     let entries = cache.entries().unwrap();
@@ -143,7 +143,7 @@ fn a_damaged_entry_is_removed_and_made_anew() {
     assert!(!entry.exists(), "what cannot be used is forgotten");
 }
 
-const MEMORY: &str = "snapshots/started/vm0.memory.zst";
+const MEMORY: &str = "snapshots/start/vm0.memory.zst";
 
 /// With the times of the files.
 fn copy(from: &Path, to: &Path) {

@@ -15,7 +15,9 @@ use crate::result::Failure;
 use crate::suite::Suite;
 
 /// The name of the state right after bring-up.
-pub(super) const START: &str = "start";
+///
+/// An environment that comes from the cache, or goes into it, has its snapshot already.
+pub(super) const START: &str = lago::cache::STARTED;
 
 /// The longest name that a snapshot can have.
 const LONGEST_NAME: usize = 100;

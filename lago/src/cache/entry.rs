@@ -37,7 +37,7 @@ pub(super) struct Entry {
 pub(super) enum Condition {
     Missing,
     Damaged(String),
-    Whole(Entry),
+    Whole(Box<Entry>),
 }
 
 /// What an entry says about itself.
@@ -65,7 +65,7 @@ impl Entry {
         }
         let paths = Paths::new(path);
         match Self::check(&paths, key) {
-            Ok(manifest) => Condition::Whole(Self { paths, manifest }),
+            Ok(manifest) => Condition::Whole(Box::new(Self { paths, manifest })),
             Err(reason) => Condition::Damaged(reason),
         }
     }

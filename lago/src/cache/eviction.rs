@@ -197,6 +197,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::cache::STARTED;
     use crate::cache::key::tests::inputs;
     use crate::prefix::state::{ForkOf, State};
 
@@ -207,7 +208,7 @@ mod tests {
         let key = KeyInputs { format: number, ..inputs() }.key();
         let path = cache.path(&key);
         fs::create_dir_all(&path).unwrap();
-        fs::write(path.join("memory"), vec![1; MIB as usize]).unwrap();
+        fs::write(path.join("memory"), [1; 1 << 20]).unwrap();
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(used);
         File::create(used_path(&path)).unwrap().set_modified(time).unwrap();
         key
@@ -217,10 +218,10 @@ mod tests {
     fn stand_on(cache: &Cache, key: &Key, fork: &Path) {
         let paths = Paths::new(fork);
         fs::create_dir_all(paths.images()).unwrap();
-        let origin = serde_json::json!({ "prefix": cache.path(key), "snapshot": "started" });
+        let origin = serde_json::json!({ "prefix": cache.path(key), "snapshot": STARTED });
         let record = serde_json::json!({ "origin": origin }).to_string();
         fs::write(paths.record(), record).unwrap();
-        let fork = ForkOf { snapshot: "started".to_owned(), path: fork.to_owned() };
+        let fork = ForkOf { snapshot: STARTED.to_owned(), path: fork.to_owned() };
         let state = State { forks: vec![fork], ..State::default() };
         state.write(&Paths::new(cache.path(key))).unwrap();
     }
@@ -251,7 +252,7 @@ mod tests {
         let fork = dir.path().join("fork");
         stand_on(&cache, &used, &fork);
         let lock = cache.lock(&busy, Duration::ZERO).unwrap();
-        assert_eq!(cache.entries().unwrap()[2].forks, [fork.clone()]);
+        assert_eq!(cache.entries().unwrap()[2].forks, std::slice::from_ref(&fork));
 
         let removed = cache.prune(Prune::All).unwrap();
         assert_eq!(removed.len(), 1);

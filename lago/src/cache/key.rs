@@ -71,8 +71,7 @@ impl KeyInputs {
         // Fields come in the order of their declaration and maps in that of the file, which is one of the inputs: the
         // plan gives out addresses in it.
         let text = serde_json::to_vec(self).expect("inputs are text, numbers and maps by names");
-        let hash = Sha256::digest(text);
-        Key(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        Key(format!("{:x}", Sha256::digest(text)))
     }
 }
 
@@ -146,7 +145,7 @@ pub(super) mod tests {
     #[test]
     fn names_of_other_things_are_no_keys() {
         let upper = "AB".repeat(32);
-        for name in ["", "off", &inputs().key().short().to_owned(), &upper] {
+        for name in ["", "off", inputs().key().short(), &upper] {
             assert_eq!(Key::from_name(name), None);
         }
     }

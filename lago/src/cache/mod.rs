@@ -66,7 +66,7 @@ use crate::utils::{FileError, PRIVATE_MODE, create_dir, error_chain, write_file}
 use crate::{Error, Result};
 
 /// The name of an entry's snapshot, which what was started from it or made it has as well.
-pub const STARTED: &str = "started";
+pub const STARTED: &str = "start";
 
 /// How long to wait for another process that boots the same environment.
 pub const BOOT_LOCK_LIMIT: Duration = START_LIMIT;

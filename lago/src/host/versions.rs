@@ -37,15 +37,15 @@ pub(crate) fn processor() -> String {
 
 fn describe(cpuinfo: &str, kernel: &str) -> String {
     let first = cpuinfo.split("\n\n").next().unwrap_or_default();
-    let mut text = first
+    let told = first
         .lines()
         .filter_map(|line| line.split_once(':'))
-        .filter(|(name, _)| PROCESSOR_LINES.contains(&name.trim()))
-        .map(|(name, value)| format!("{}: {}\n", name.trim(), value.trim()))
-        .collect::<String>();
-    text.push_str("kernel: ");
-    text.push_str(kernel.trim());
-    text
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .filter(|(name, _)| PROCESSOR_LINES.contains(name));
+    let kernel = ("kernel", kernel.trim());
+    let lines: Vec<_> =
+        told.chain([kernel]).map(|(name, value)| format!("{name}: {value}")).collect();
+    lines.join("\n")
 }
 
 fn ask(program: PathBuf) -> Result<String, CommandError> {

@@ -51,7 +51,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Saves the state right after bring-up, if somebody can use it.
+    /// Saves the state right after bring-up, if somebody can use it. The cache may have saved it already.
     pub(in super::super) fn save_start(&mut self) {
         let used =
             self.run.options.keep.keeps_states() || self.run.plan.comes_back_to(State::Start);

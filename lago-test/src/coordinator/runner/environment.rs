@@ -8,8 +8,9 @@ use lago::spec::InitFile;
 use super::super::earlier::{Earlier, announcement};
 use super::super::lane::Lane;
 use super::super::limited::Limited;
+use super::super::plan::State;
 use super::super::run::{Claim, Session, millis};
-use super::super::saved::{self, Saved};
+use super::super::saved::{self, START, Saved};
 use super::{Lanes, Prepared, Runner};
 use crate::duration::spoken;
 use crate::environment::Environment;
@@ -55,16 +56,26 @@ impl Runner {
         self.run.open(Session::open(claim, &self.run.suite, &self.run.plan)?);
         made.and_then(|()| self.start()).map_err(|failure| self.is_not_up(failure))?;
         self.is_up(started.elapsed());
-        let saved = Saved::nothing(&self.run.suite, &self.run.shape).in_prefix(&prefix);
+        let mut saved = Saved::nothing(&self.run.suite, &self.run.shape).in_prefix(&prefix);
+        if self.is_saved_by_the_cache()? {
+            saved.add(State::Start, Vec::new())?;
+        }
         let mut lane = Lane::new(self.run.clone(), self.environment.clone(), saved);
         lane.save_start();
         Ok(lane)
     }
 
+    /// Whether the environment came up with a snapshot of the state that it is in.
+    fn is_saved_by_the_cache(&self) -> Result<bool, Failure> {
+        let Some(environment) = &self.environment else { return Ok(false) };
+        Ok(environment.current_snapshot()?.is_some_and(|name| name == START))
+    }
+
     fn is_up(&self, took: Duration) {
         if let Some(environment) = &self.environment {
             eprintln!("the environment is up after {}{}", spoken(took), environment.whence());
-            self.run.event(What::EnvironmentUp { took_ms: millis(took) });
+            let from_cache = environment.is_from_cache();
+            self.run.event(What::EnvironmentUp { took_ms: millis(took), from_cache });
         }
     }
 

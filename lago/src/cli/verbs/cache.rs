@@ -19,7 +19,7 @@ pub(in crate::cli) enum Command {
     },
     /// Have suites start from cached environments again.
     On,
-    /// Have suites boot. The setting `cache` and the variable LAGO_CACHE have the last word.
+    /// Have suites boot. The setting `cache` and the variable `LAGO_CACHE` have the last word.
     Off,
 }
 
