@@ -67,15 +67,24 @@ impl Lab {
         command
     }
 
-    /// Makes a prefix of `count` VMs from a template. Nothing runs yet.
-    pub(crate) fn prefix(&self, name: &str, template: GuestImage, count: usize) -> Result<Scratch> {
+    /// What a prefix of `count` VMs from a template is made from.
+    pub(crate) fn options(
+        &self,
+        name: &str,
+        template: GuestImage,
+        count: usize,
+    ) -> Result<InitOptions> {
         let text = init_file(template, count);
         let init_file = InitFile::parse(&text, Path::new("LagoInitFile.yaml"))?;
-        let options = InitOptions {
+        Ok(InitOptions {
             repositories: self.repositories.clone(),
             ..InitOptions::new(self.path(name), init_file).store(&self.store)
-        };
-        Ok(Scratch(Some(Prefix::init(&options)?)))
+        })
+    }
+
+    /// Makes a prefix of `count` VMs from a template. Nothing runs yet.
+    pub(crate) fn prefix(&self, name: &str, template: GuestImage, count: usize) -> Result<Scratch> {
+        Ok(Prefix::init(&self.options(name, template, count)?)?.into())
     }
 }
 
@@ -111,6 +120,12 @@ impl Scratch {
     /// Destroys the prefix and reports what goes wrong with that.
     pub(crate) fn destroy(mut self) -> Result<()> {
         self.0.take().map_or(Ok(()), |prefix| Ok(prefix.destroy()?))
+    }
+}
+
+impl From<Prefix> for Scratch {
+    fn from(prefix: Prefix) -> Self {
+        Self(Some(prefix))
     }
 }
 

@@ -208,7 +208,7 @@ mod tests {
         let key = KeyInputs { format: number, ..inputs() }.key();
         let path = cache.path(&key);
         fs::create_dir_all(&path).unwrap();
-        fs::write(path.join("memory"), [1; 1 << 20]).unwrap();
+        fs::write(path.join("memory"), vec![1; 1 << 20]).unwrap();
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(used);
         File::create(used_path(&path)).unwrap().set_modified(time).unwrap();
         key
