@@ -125,16 +125,17 @@ impl BareMachines {
         std::fs::create_dir(&dir)?;
         self.machines.clear();
         let (prefix, sockets) = (&self.prefix, self.sockets.path());
-        let restored = each(prefix.vms().zip(&snapshot.disks), |index, (vm, below)| {
+        // A QEMU dies with the thread that has started it, so that is this one.
+        for (index, (vm, below)) in prefix.vms().zip(&snapshot.disks).enumerate() {
             let disks = overlays(below, &dir, index)?;
             let memory = Some(memory_file(&snapshot.dir, index));
-            let machine = Start { prefix, vm, disks, memory, sockets }.machine()?;
+            self.machines.push(Start { prefix, vm, disks, memory, sockets }.machine()?);
+        }
+        let mut monitors = each(&self.machines, |_, machine| {
             let mut monitor = Monitor::open(&machine.monitor)?;
             monitor.wait_for("query-status", "paused")?;
-            Ok((machine, monitor))
+            Ok(monitor)
         })?;
-        let (machines, mut monitors): (Vec<_>, Vec<_>) = restored.into_iter().unzip();
-        self.machines = machines;
         each(&mut monitors, |_, monitor| monitor.execute("cont", &json!({})))?;
         Ok(())
     }
@@ -295,7 +296,8 @@ impl Start<'_> {
         if let Some(memory) = &self.memory {
             command.arg("-incoming").arg(format!("exec:cat '{}'", memory.display()));
         }
-        command.stdin(Stdio::null());
+        // It says there which files it makes.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         command
     }
 }
