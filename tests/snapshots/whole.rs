@@ -24,7 +24,7 @@ fn memory_disks_and_connections_come_back() {
     let snapshot = prefix.snapshot("connected").unwrap();
     assert_eq!(snapshot.kind, SnapshotKind::Memory);
     assert!(snapshot.pause > Duration::ZERO && snapshot.pause < snapshot.took, "{snapshot:?}");
-    let size = prefix.snapshot_size(&snapshot).unwrap();
+    let size = prefix.snapshot_size(&snapshot.name).unwrap();
     assert!((1 << 20..200 << 20).contains(&size.memory), "{size:?}");
     let received = received(&prefix);
     wait_until("the connection to go on", || self::received(&prefix) > received);

@@ -112,9 +112,11 @@ impl Entry {
         options: &InitOptions,
         inputs: KeyInputs,
     ) -> Result<Self> {
-        let snapshot = prefix.snapshot(STARTED)?;
+        prefix.snapshot(STARTED)?;
         // As long as this is held, nobody removes what is being linked.
         let _prefix_lock = prefix.lock()?;
+        let state = State::read(prefix.paths())?;
+        let snapshot = snapshot::find(&state, STARTED)?;
         if snapshot.layer.is_some() {
             return Err(SnapshotError::Exists { name: STARTED.to_owned() }.into());
         }

@@ -27,7 +27,7 @@ pub use crate::constants::START_LIMIT;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::Host;
 use crate::paths::Paths;
-use crate::snapshot;
+use crate::snapshot::{self, Compression};
 use crate::utils::{error_chain, parallel};
 use crate::virt::{Network, VirtEnv, Vm, VmState};
 use crate::workdir::WorkdirError;
@@ -58,6 +58,7 @@ pub struct Prefix {
     paths: Paths,
     record: Arc<Record>,
     virt_env: Arc<VirtEnv>,
+    compression: Arc<Compression>,
 }
 
 impl Prefix {
@@ -99,7 +100,7 @@ impl Prefix {
     fn assemble(paths: Paths, record: Record) -> Result<Self> {
         let record = Arc::new(record);
         let virt_env = Arc::new(record.assemble(&paths)?);
-        Ok(Self { paths, record, virt_env })
+        Ok(Self { paths, record, virt_env, compression: Arc::default() })
     }
 
     /// Where things are in the prefix.
@@ -237,6 +238,10 @@ impl Prefix {
     pub fn states(&self) -> Result<Vec<(&Vm, VmState)>> {
         let host_runs = self.host().is_running();
         self.vms().map(|vm| Ok((vm, if host_runs { vm.state()? } else { VmState::Down }))).collect()
+    }
+
+    pub(crate) fn compression(&self) -> &Compression {
+        &self.compression
     }
 
     pub(crate) fn lock(&self) -> Result<DirLock> {

@@ -47,6 +47,11 @@ pub(crate) enum Pending {
         /// The VMs that stand still meanwhile.
         paused: Vec<String>,
     },
+    /// A snapshot has been taken, and the files of its VMs' memory are being compressed.
+    Compression {
+        /// Its name.
+        name: String,
+    },
     /// The environment is being put back.
     Revert {
         /// The snapshot to which.

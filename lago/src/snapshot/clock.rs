@@ -21,7 +21,7 @@ const DATE_LIMIT: Duration = Duration::from_secs(5);
 /// the beginning of a second for that. The chip is QEMU's and never stood still.
 pub(super) fn set(vm: &Vm) -> Result<()> {
     let agent = vm.agent();
-    let Err(reason) = set_by_date(&agent) else { return Ok(()) };
+    let Err(reason) = set_by_date(agent) else { return Ok(()) };
     tracing::debug!(vm = vm.name(), "the agent cannot set the clock by `date`: {reason}");
     if agent.set_time(SystemTime::now()).is_ok() || agent.time().is_ok_and(is_now) {
         return Ok(());

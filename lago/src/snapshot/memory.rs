@@ -5,10 +5,11 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{Advice, CWD, FileType, Mode, mknodat};
 
 use super::SnapshotError;
 use crate::Result;
@@ -23,14 +24,43 @@ const LEVEL: i32 = -3;
 /// Large enough that the system calls do not count.
 const BUFFER: usize = 1 << 20;
 
+/// How often to have the kernel write out what has come.
+const WRITE_OUT_INTERVAL: Duration = Duration::from_millis(10);
+
 /// How often to look whether libvirt has read what a broken file gave.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Compresses a file and removes the original. Returns the new file.
-pub(super) fn compress(raw: &Path) -> Result<PathBuf, SnapshotError> {
+/// Has the kernel write the file out to its disk while `write` fills it.
+///
+/// The program by which libvirt writes the file waits at its end until all of it is on the disk, and the VM stands still
+/// until then. That is half the time when nobody has begun to write out what is there already.
+pub(super) fn write_out_meanwhile<T>(memory: &Path, write: impl FnOnce() -> T) -> T {
+    let (writing, end) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || write_out_until(memory, &end));
+        let written = write();
+        drop(writing);
+        written
+    })
+}
+
+fn write_out_until(memory: &Path, end: &Receiver<()>) {
+    let mut file = None;
+    while end.recv_timeout(WRITE_OUT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        if file.is_none() {
+            file = File::open(memory).ok();
+        }
+        if let Some(file) = &file {
+            // Dirty pages of which somebody says that he does not need them are written out.
+            let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
+        }
+    }
+}
+
+/// Compresses a file, with so many threads, and returns the new one. The original stays.
+pub(super) fn compress(raw: &Path, threads: usize) -> Result<PathBuf, SnapshotError> {
     let compressed = compressed_name(raw);
-    let written = write_compressed(raw, &compressed).and_then(|()| fs::remove_file(raw));
-    written.map_err(|source| {
+    write_compressed(raw, &compressed, threads).map_err(|source| {
         // The error that matters is the one before.
         let _ = fs::remove_file(&compressed);
         SnapshotError::File { action: "compress", path: raw.to_owned(), source }
@@ -45,11 +75,16 @@ fn compressed_name(raw: &Path) -> PathBuf {
     name.into()
 }
 
-fn write_compressed(raw: &Path, compressed: &Path) -> io::Result<()> {
+fn write_compressed(raw: &Path, compressed: &Path, threads: usize) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    // A process that was killed may have left the beginning of one.
     let target =
-        OpenOptions::new().write(true).create_new(true).mode(PRIVATE_MODE).open(compressed)?;
+        options.write(true).create(true).truncate(true).mode(PRIVATE_MODE).open(compressed)?;
     let mut encoder = zstd::Encoder::new(target, LEVEL)?;
     encoder.include_checksum(true)?;
+    if threads > 1 {
+        encoder.multithread(u32::try_from(threads).unwrap_or(u32::MAX))?;
+    }
     let mut source = File::open(raw)?;
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -184,8 +219,8 @@ mod tests {
     fn compressed(dir: &Path) -> PathBuf {
         let raw = dir.join("server.memory");
         fs::write(&raw, content()).unwrap();
-        let compressed = compress(&raw).unwrap();
-        assert!(!raw.exists());
+        let compressed = compress(&raw, 2).unwrap();
+        fs::remove_file(raw).unwrap();
         compressed
     }
 
@@ -224,7 +259,7 @@ mod tests {
         let raw = dir.path().join("server.memory");
         fs::write(&raw, "memory").unwrap();
         fs::create_dir(compressed_name(&raw)).unwrap();
-        compress(&raw).unwrap_err();
+        compress(&raw, 1).unwrap_err();
         assert_eq!(fs::read(&raw).unwrap(), b"memory");
     }
 }

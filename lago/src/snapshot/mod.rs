@@ -21,6 +21,7 @@
 //! that libvirt makes of it, compressed with zstd.
 
 mod clock;
+mod compression;
 mod delete;
 mod error;
 mod fork;
@@ -38,6 +39,7 @@ use std::time::{Duration, SystemTime};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use compression::Compression;
 pub use error::SnapshotError;
 pub(crate) use fork::{
     copy_identity, destroy_forks_inside, forks_of, prepare as prepare_fork, require_no_forks,
@@ -147,7 +149,9 @@ impl Prefix {
     /// Keeps the state of the whole environment under a name: disks and memory of running VMs, the disks of those that
     /// are down.
     ///
-    /// The VMs stand still for a moment, all of them at once. When this fails, they run on and nothing is kept.
+    /// The VMs stand still for a moment, all of them at once. When this fails, they run on and nothing is kept. When it
+    /// returns, the snapshot is there; its memory is compressed by a thread meanwhile, for which the next change of the
+    /// environment and the end of this value wait.
     pub fn snapshot(&self, name: &str) -> Result<Snapshot> {
         self.snapshot_with(name, SnapshotOptions::default())
     }
@@ -167,8 +171,11 @@ impl Prefix {
         Ok(State::read(self.paths())?.current)
     }
 
-    /// How much room a snapshot takes on disk.
-    pub fn snapshot_size(&self, snapshot: &Snapshot) -> Result<SnapshotSize> {
+    /// How much room a snapshot takes on disk, once its memory is compressed.
+    pub fn snapshot_size(&self, name: &str) -> Result<SnapshotSize> {
+        self.compression().wait();
+        let state = State::read(self.paths())?;
+        let snapshot = find(&state, name)?;
         let size = |path: &Path| {
             allocated(&self.paths().prefix().join(path)).map_err(|source| SnapshotError::File {
                 action: "look at",
@@ -221,7 +228,7 @@ impl Prefix {
 }
 
 /// The snapshot of this name.
-fn find<'a>(state: &'a State, name: &str) -> Result<&'a Snapshot, SnapshotError> {
+pub(crate) fn find<'a>(state: &'a State, name: &str) -> Result<&'a Snapshot, SnapshotError> {
     state.snapshots.get(name).ok_or_else(|| SnapshotError::Unknown {
         name: name.to_owned(),
         known: state.snapshots.keys().cloned().collect(),

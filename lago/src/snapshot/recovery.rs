@@ -1,6 +1,6 @@
 //! Finishing what a process that was killed had begun.
 
-use super::{RevertOptions, remove_files, revert, take};
+use super::{RevertOptions, compression, remove_files, revert, take};
 use crate::Result;
 use crate::dirlock::{self, Mode};
 use crate::prefix::Prefix;
@@ -33,6 +33,10 @@ fn try_recover(prefix: &Prefix) -> Result<()> {
             run_on(prefix, &paused)?;
             remove_files(paths, &name)?;
             state.write(paths)
+        }
+        Some(pending @ Pending::Compression { .. }) => {
+            state.pending = Some(pending);
+            compression::finish(paths, state)
         }
         Some(Pending::Revert { name }) => {
             tracing::warn!("the revert to snapshot `{name}` was interrupted; finishing it");

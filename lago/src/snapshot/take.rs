@@ -1,6 +1,6 @@
 //! Taking a snapshot.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use indexmap::IndexMap;
@@ -9,6 +9,7 @@ use super::{
     Snapshot, SnapshotError, SnapshotKind, SnapshotOptions, VmSnapshot, description_of, memory,
     remove_files,
 };
+use crate::dirlock::DirLock;
 use crate::paths::Paths;
 use crate::prefix::Prefix;
 use crate::prefix::layers::{self, Disks, disks_at};
@@ -32,7 +33,7 @@ const LONGEST_NAME: usize = 100;
 pub(super) fn take(prefix: &Prefix, name: &str, options: SnapshotOptions) -> Result<Snapshot> {
     let _span = tracing::info_span!("snapshot", name).entered();
     check_name(name)?;
-    let _lock = prefix.lock()?;
+    let lock = prefix.lock()?;
     prefix.require_complete()?;
     let state = State::read(prefix.paths())?;
     if state.snapshots.contains_key(name) {
@@ -55,6 +56,7 @@ pub(super) fn take(prefix: &Prefix, name: &str, options: SnapshotOptions) -> Res
         below: state.active,
         layer: state.next_layer(),
         began: Instant::now(),
+        lock,
     }
     .run(state)
 }
@@ -94,23 +96,27 @@ struct Take<'a> {
     /// What the VMs write to afterwards.
     layer: LayerId,
     began: Instant,
+    lock: DirLock,
 }
 
 impl Take<'_> {
     fn run(self, mut state: State) -> Result<Snapshot> {
         tracing::info_span!("make layer").in_scope(|| self.announce(&mut state))?;
-        let (pause, mut memories) = match self.cut() {
+        let (pause, memories) = match self.cut() {
             Ok(cut) => cut,
             Err(error) => return Err(self.abandon(state, error)),
         };
-        tracing::info_span!("compress").in_scope(|| self.compress(&mut memories));
         let snapshot = self.snapshot(&state, pause, &memories);
         state.snapshots.insert(self.name.to_owned(), snapshot.clone());
         state.current = Some(self.name.to_owned());
-        state.pending = None;
+        let name = self.name.to_owned();
+        state.pending = (!memories.is_empty()).then_some(Pending::Compression { name });
         if let Err(error) = state.write(self.paths()) {
             state.remove_snapshot(self.name);
             return Err(self.abandon(state, error));
+        }
+        if state.pending.is_some() {
+            self.prefix.compression().start(self.paths().clone(), state, self.lock);
         }
         tracing::debug!("taken in {:.1?}, the VMs stood still for {pause:.1?}", snapshot.took);
         Ok(snapshot)
@@ -191,38 +197,21 @@ impl Take<'_> {
 
     fn cut_one(&self, vm: &Vm) -> Result<Option<(String, PathBuf)>> {
         let prefix = self.paths().prefix();
-        let memory = Paths::snapshot(self.name).join(format!("{}.memory", vm.name()));
+        let file = Paths::snapshot(self.name).join(format!("{}.memory", vm.name()));
         let with_memory = self.kind == SnapshotKind::Memory;
         let overlays = disks_at(self.prefix.record(), Some(self.layer));
-        let description = vm.checkpoint(&Checkpoint {
-            memory: with_memory.then(|| prefix.join(&memory)),
+        let checkpoint = Checkpoint {
+            memory: with_memory.then(|| prefix.join(&file)),
             overlays: overlays[vm.name()].iter().map(|disk| disk.device(self.paths())).collect(),
-        })?;
+        };
+        let description =
+            memory::write_out_meanwhile(&prefix.join(&file), || vm.checkpoint(&checkpoint))?;
         if !with_memory {
             return Ok(None);
         }
-        let path = description_of(&prefix.join(&memory), vm.name());
+        let path = description_of(&prefix.join(&file), vm.name());
         write_file(&path, description.as_bytes(), PRIVATE_MODE)?;
-        Ok(Some((vm.name().to_owned(), memory)))
-    }
-
-    /// Compresses the files of memory. One for which there is no room stays as it is.
-    fn compress(&self, memories: &mut IndexMap<String, PathBuf>) {
-        let compressed = parallel(memories.values_mut(), |path| {
-            match memory::compress(&self.paths().prefix().join(&*path)) {
-                Ok(compressed) => *path = self.relative(&compressed),
-                Err(error) => tracing::warn!("{}; it is kept as it is", error_chain(&error)),
-            }
-            Ok::<_, std::convert::Infallible>(())
-        });
-        match compressed {
-            Ok(_) => {}
-            Err(never) => match never.first {},
-        }
-    }
-
-    fn relative(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(self.paths().prefix()).unwrap_or(path).to_owned()
+        Ok(Some((vm.name().to_owned(), file)))
     }
 
     fn snapshot(

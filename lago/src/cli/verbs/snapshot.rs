@@ -54,7 +54,7 @@ fn report(prefix: &Prefix, snapshot: &Snapshot) -> anyhow::Result<String> {
         SnapshotKind::Live => format!(", the file systems were at rest for {pause:.1?}"),
         SnapshotKind::Stopped => String::new(),
     };
-    let size = prefix.snapshot_size(snapshot)?;
+    let size = prefix.snapshot_size(&snapshot.name)?;
     let (memory, disks) = (megabytes(size.memory), megabytes(size.disks));
     Ok(format!(
         "snapshot `{name}` taken in {took:.1?}{still}; it takes {memory} MB for memory, {disks} MB for disks"
@@ -73,7 +73,7 @@ fn listing(prefix: &Prefix) -> anyhow::Result<Value> {
 fn described(prefix: &Prefix, snapshot: &Snapshot) -> Value {
     let created = DateTime::<Utc>::from(snapshot.created);
     // A file that was removed by hand is no reason not to see the others.
-    let size = prefix.snapshot_size(snapshot).inspect_err(|error| {
+    let size = prefix.snapshot_size(&snapshot.name).inspect_err(|error| {
         tracing::warn!("snapshot `{}`: {}", snapshot.name, error_chain(error));
     });
     let size = size.ok();
