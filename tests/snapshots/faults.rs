@@ -1,7 +1,7 @@
 //! What goes wrong while a snapshot is taken or put back.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,8 +23,8 @@ fn started(place: &Place) -> Environment {
 fn a_file_that_was_removed_by_hand_is_named_and_nothing_changes() {
     let place = Place::new("snapshot-removed");
     let prefix = started(&place);
-    let snapshot = prefix.snapshot("one").unwrap();
-    let memory = prefix.paths().prefix().join(snapshot.vms["vm0"].memory.as_ref().unwrap());
+    prefix.snapshot("one").unwrap();
+    let memory = settled_memory(&prefix, "one");
     fs::remove_file(&memory).unwrap();
     run(&prefix, "vm0", "echo here > /dev/shm/mark");
 
@@ -44,8 +44,8 @@ fn a_file_that_was_removed_by_hand_is_named_and_nothing_changes() {
 fn a_damaged_file_of_memory_leaves_the_vms_down_and_says_so() {
     let place = Place::new("snapshot-damaged");
     let prefix = started(&place);
-    let snapshot = prefix.snapshot("one").unwrap();
-    let memory = prefix.paths().prefix().join(snapshot.vms["vm0"].memory.as_ref().unwrap());
+    prefix.snapshot("one").unwrap();
+    let memory = settled_memory(&prefix, "one");
     let file = fs::OpenOptions::new().write(true).open(&memory).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
 
@@ -55,6 +55,14 @@ fn a_damaged_file_of_memory_leaves_the_vms_down_and_says_so() {
     assert!(message.contains(&memory.display().to_string()), "{message}");
     assert_eq!(prefix.vm("vm0").unwrap().state().unwrap(), VmState::Down);
     prefix.start().unwrap();
+}
+
+/// The file of vm0's memory once it is compressed.
+fn settled_memory(prefix: &Prefix, snapshot: &str) -> PathBuf {
+    prefix.snapshot_size(snapshot).unwrap();
+    let snapshots = prefix.snapshots().unwrap();
+    let snapshot = snapshots.into_iter().find(|known| known.name == snapshot).unwrap();
+    prefix.paths().prefix().join(snapshot.vms["vm0"].memory.as_ref().unwrap())
 }
 
 #[test]

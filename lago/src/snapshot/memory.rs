@@ -1,7 +1,7 @@
 //! The file of a VM's memory: compressed once it is there, and fed to libvirt through a pipe when it is needed.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,14 +85,8 @@ fn write_compressed(raw: &Path, compressed: &Path, threads: usize) -> io::Result
     if threads > 1 {
         encoder.multithread(u32::try_from(threads).unwrap_or(u32::MAX))?;
     }
-    let mut source = File::open(raw)?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match source.read(&mut buffer)? {
-            0 => break encoder.finish().map(drop),
-            count => encoder.write_all(&buffer[..count])?,
-        }
-    }
+    copy(&mut File::open(raw)?, &mut encoder)?;
+    encoder.finish().map(drop)
 }
 
 /// Hands a file of memory to `restore` as something that libvirt can read: the file itself, or a pipe in `dir` that gives
@@ -165,27 +159,30 @@ fn make_pipe(path: &Path) -> io::Result<(Held, File)> {
     Ok((Held(std::sync::Mutex::new(Some(held))), writer))
 }
 
-/// Writes the content into the pipe. When the file is damaged, the reader sees the end of the file.
+/// Writes the content into the pipe. After the last of it the reader sees the end of the file, also when there is less than
+/// it should be.
 fn feed(
     mut source: Compressed,
     mut writer: File,
     held: &Held,
     over: &AtomicBool,
 ) -> io::Result<()> {
+    let copied = copy(&mut source, &mut writer);
+    drop(writer);
+    // libvirt opens the pipe when it gets to it, and an end that comes before would never be seen.
+    while !over.load(Ordering::Relaxed) && !held.is_drained() {
+        thread::sleep(DRAIN_INTERVAL);
+    }
+    held.close();
+    copied
+}
+
+fn copy(source: &mut impl Read, target: &mut impl Write) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     loop {
-        match source.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => writer.write_all(&buffer[..count])?,
-            Err(error) => {
-                drop(writer);
-                // libvirt opens the pipe when it gets to it, and an end that comes before would never be seen.
-                while !over.load(Ordering::Relaxed) && !held.is_drained() {
-                    thread::sleep(DRAIN_INTERVAL);
-                }
-                held.close();
-                return Err(error);
-            }
+        match source.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => target.write_all(&buffer[..count])?,
         }
     }
 }
@@ -243,6 +240,14 @@ mod tests {
             let error = result.unwrap_err().to_string();
             assert!(error.starts_with("cannot read"), "{kept}: {error}");
         }
+    }
+
+    #[test]
+    fn a_reader_that_wants_more_than_there_is_sees_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (result, _) = read_back(&compressed(dir.path()), dir.path(), content().len() + 1);
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with("cannot restore"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::{Network, VirtError, Vm};
 use crate::Result;
 use crate::host::Host;
-use crate::utils::{Failures, parallel};
+use crate::utils::{Failures, error_chain, parallel};
 
 /// The networks and the VMs of a prefix, and the connection to the libvirt that runs them.
 #[derive(Debug)]
@@ -84,15 +84,25 @@ impl VirtEnv {
         Ok(())
     }
 
-    /// Pulls the plug of all VMs, and leaves what they ran on.
+    /// Pulls the plug of all VMs, and leaves what they ran on, unless a private host's libvirt cannot do it: then the host
+    /// goes as well.
     pub(crate) fn stop_vms(&self) -> Result<()> {
         for vm in self.vms.values() {
             vm.ssh().forget_sessions();
         }
-        if self.host().is_running() {
-            parallel(self.vms.values(), Vm::stop)?;
+        if !self.host().is_running() {
+            return Ok(());
         }
-        Ok(())
+        match parallel(self.vms.values(), Vm::stop) {
+            // A libvirt that was killed while it restored a domain may keep a lock on it for ever (seen with 9.0).
+            Err(failures) if self.host().is_private() => {
+                tracing::warn!("{}; the private host is started anew", error_chain(&failures));
+                self.host().stop()?;
+                self.connection.close();
+                Ok(())
+            }
+            stopped => Ok(stopped.map(drop)?),
+        }
     }
 
     /// Pulls the plug of all VMs, takes the networks down and the host with them.
