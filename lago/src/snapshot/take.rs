@@ -102,7 +102,7 @@ struct Take<'a> {
 impl Take<'_> {
     fn run(self, mut state: State) -> Result<Snapshot> {
         tracing::info_span!("make layer").in_scope(|| self.announce(&mut state))?;
-        let (pause, memories) = match self.cut() {
+        let (pause, memories) = match self.make_directory().and_then(|()| self.cut()) {
             Ok(cut) => cut,
             Err(error) => return Err(self.abandon(state, error)),
         };
@@ -146,16 +146,15 @@ impl Take<'_> {
             name: self.name.to_owned(),
             paused: self.moving().map(|vm| vm.name().to_owned()).collect(),
         });
-        create_dir(&self.paths().prefix().join(Paths::snapshot(self.name)))
-            .map_err(Error::from)
-            .and_then(|()| state.write(self.paths()))
-            .map_err(|error| {
-                let removed = [
-                    remove_files(self.paths(), self.name).map_err(Error::from),
-                    layers::remove(self.paths(), [self.layer]).map_err(Error::from),
-                ];
-                with_others(error, removed.into_iter().filter_map(Result::err))
-            })
+        state.write(self.paths()).map_err(|error| {
+            let removed = layers::remove(self.paths(), [self.layer]);
+            with_others(error, removed.err().map(Error::from))
+        })
+    }
+
+    /// Makes the directory for the memory, now that somebody who opens the prefix would remove it.
+    fn make_directory(&self) -> Result<()> {
+        Ok(create_dir(&self.paths().prefix().join(Paths::snapshot(self.name)))?)
     }
 
     /// Cuts the states of all VMs at one instant. However that ends, the VMs run on.
