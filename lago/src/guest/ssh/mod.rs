@@ -18,7 +18,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
@@ -32,11 +32,12 @@ use super::{Cmd, CommandFailed, GuestError, GuestStatus, Output, Result};
 use pool::Pool;
 use watch::{Fault, Watch};
 
-/// The first pause between two tries of [`Ssh::wait`]: a server that is nearly there costs little more than itself.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The first time between the beginnings of two tries of [`Ssh::wait`]: a server that is nearly there costs little more
+/// than itself. A try at a guest that is not up takes longer by itself, and the next one follows at once.
+const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The longest such pause: waiting adds at most that to a boot.
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest such time: waiting adds at most that to a boot.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Who to talk to, as whom, and how to know the other side.
 #[derive(Debug, Clone)]
@@ -99,8 +100,9 @@ impl Ssh {
     /// ended the wait.
     pub fn wait(&self, limit: Duration) -> Result<()> {
         let watch = Watch::new(&*self.reach, limit).of_any_run();
-        let mut pause = FIRST_PAUSE;
+        let mut interval = FIRST_INTERVAL;
         loop {
+            let began = Instant::now();
             let last = match self.open_session(&watch) {
                 Ok(session) => {
                     self.pool.put(session);
@@ -112,11 +114,11 @@ impl Ssh {
             if let Some(reason) = self.reach.gone() {
                 return Err(self.explain(Fault::Gone(reason), "waiting for ssh", String::new()));
             }
-            if watch.remaining() <= pause {
+            if watch.remaining() <= interval {
                 return Err(self.not_ready(limit, last));
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            thread::sleep(interval.saturating_sub(began.elapsed()));
+            interval = (interval * 2).min(LONGEST_INTERVAL);
         }
     }
 
