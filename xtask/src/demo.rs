@@ -17,12 +17,21 @@ const REPORTS: [&str; 2] = [".junit.xml", ".html"];
 /// How far below the workdir reports are: `<prefix>/<suite>.junit.xml`.
 const REPORT_DEPTH: usize = 2;
 
+/// Options of `cargo xtask demo`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What the suite is given, as `cargo test` gives it: a filter, `--exact stage::scenario`, `--test-threads 2`
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
 /// Prepares the machine, runs the demo suite and ends by naming its reports, each path alone on its line.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     prepare::packages()?;
     prepare::images()?;
     let started = SystemTime::now();
-    let mut suite = workspace::cargo(["test", "--package", "lago-demo", "--test", "demo"]);
+    let mut suite = workspace::cargo(["test", "--package", "lago-demo", "--test", "demo", "--"]);
+    suite.args(&args.arguments);
     let outcome = command::run(prepare::with_images(&mut suite)?);
     let reports = reports_since(&workspace::root().join(WORKDIR), started);
     for report in reports.as_deref().unwrap_or_default() {

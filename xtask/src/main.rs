@@ -31,7 +31,7 @@ enum Task {
     /// Build the guest images of the fixtures, those that their cache does not have
     Images(images::Args),
     /// Bring up the demo suite: two VMs, three stages, a JUnit report
-    Demo,
+    Demo(demo::Args),
     /// Check the formatting, the lints, the documentation and the packages, and run every test
     Test(test::Args),
     /// Measure what lago costs, each figure beside a reference from the same run
@@ -54,7 +54,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Setup(args) => setup::run(&args),
         Task::Images(args) => images::run(&args),
-        Task::Demo => demo::run(),
+        Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Doc => doc::run(),
