@@ -28,6 +28,8 @@ impl Fixture {
             .env(FIXTURE, self.name)
             .env(WORKDIR, self.place.path())
             .env("LAGO_STORE", store())
+            .env("LAGO_CACHE", "on")
+            .env("LAGO_CACHE_DIR", self.place.join("cache"))
             .env_remove("NEXTEST")
             .stdin(Stdio::null());
         for variable in ["LAGO_KEEP", "LAGO_FROM", "LAGO_JOBS", "LAGO_REPEAT"] {

@@ -50,6 +50,8 @@ fn register(prefix: &Prefix, name: &str, fork: &Paths) -> Result<Snapshot> {
     let mut state = State::read(prefix.paths())?;
     let snapshot = find(&state, name)?.seen_from_elsewhere(prefix.paths().prefix());
     forget_gone(&mut state, prefix.paths());
+    // One that was made anew in the same place.
+    state.forks.retain(|known| known.path != fork.prefix());
     state.forks.push(ForkOf { snapshot: name.to_owned(), path: fork.prefix().to_owned() });
     state.write(prefix.paths())?;
     Ok(snapshot)
