@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lago::cache::{Cache, Cached, StartOrigin, Started};
+use lago::cache::{Cache, Cached, Key, StartOrigin, Started};
 use lago::config::Config;
 use lago::snapshot::Snapshot;
 use lago::spec::InitFile;
@@ -49,6 +49,8 @@ pub(crate) struct Environment {
     cached: Option<Arc<Mutex<Option<Cached>>>>,
     /// Where it came from, once it is up.
     origin: Option<StartOrigin>,
+    /// What it was made from, in a word.
+    key: Option<Key>,
 }
 
 impl Environment {
@@ -108,15 +110,33 @@ impl Environment {
         let config = Config::load()?;
         let options = options(spec, init_file, directory, &config)?;
         let Some(cache) = Cache::if_on(&config).filter(|_| spec.cached) else {
-            return Ok(Self::of(Prefix::init(&options)?));
+            let key = key_of(&options, &config);
+            return Ok(Self { key, ..Self::of(Prefix::init(&options)?) });
         };
         let cached = cache.init(options)?;
-        let prefix = cached.prefix().clone();
-        Ok(Self { cached: Some(Arc::new(Mutex::new(Some(cached)))), ..Self::of(prefix) })
+        let (prefix, key) = (cached.prefix().clone(), cached.key());
+        let cached = Some(Arc::new(Mutex::new(Some(cached))));
+        Ok(Self { cached, key, ..Self::of(prefix) })
     }
 
     fn of(prefix: Prefix) -> Self {
-        Self { prefix, cached: None, origin: None }
+        Self { prefix, cached: None, origin: None, key: None }
+    }
+
+    /// What decides whether states of it can stand in for those of an environment that would be made now: the key that
+    /// it would have in the cache. None for what cannot be cached.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
+    /// The key of an environment that would be made now.
+    pub(crate) fn key_now(
+        spec: &EnvironmentSpec,
+        init_file: InitFile,
+        directory: &Path,
+    ) -> Result<Option<Key>, Failure> {
+        let config = Config::load()?;
+        Ok(key_of(&options(spec, init_file, directory, &config)?, &config))
     }
 
     /// Brings everything up and waits until all guests answer. Returns what is up, which is another prefix in the same
@@ -131,7 +151,7 @@ impl Environment {
             return Ok(self.clone());
         };
         let Started { prefix, origin } = cached.start()?;
-        Ok(Self { origin: Some(origin), ..Self::of(prefix) })
+        Ok(Self { origin: Some(origin), key: self.key.clone(), ..Self::of(prefix) })
     }
 
     /// What there is to say about where it came from: `, from the cache`.
@@ -262,6 +282,10 @@ fn options(
         options = options.repository(TemplateRepository::from_file(&from_package(manifest))?);
     }
     Ok(options.with_settings(config)?)
+}
+
+fn key_of(options: &InitOptions, config: &Config) -> Option<Key> {
+    Cache::of(config)?.key(options).ok()
 }
 
 /// A path as a shell takes it.

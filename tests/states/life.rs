@@ -12,6 +12,7 @@ pub(crate) fn states_outlive_their_run() {
     a_scenario_alone_saves_the_state_before_it(&fixture);
     a_run_starts_from_a_stage(&fixture);
     a_scenario_is_repeated_from_one_state(&fixture);
+    another_image_makes_an_environment_of_its_own(&fixture);
     another_init_file_makes_an_environment_of_its_own(&fixture);
 }
 
@@ -66,6 +67,16 @@ fn a_scenario_is_repeated_from_one_state(fixture: &Fixture) {
     let line = "failover::takes_over failed 0 of 3 times";
     assert!(ran.stdout.lines().any(|printed| printed == line), "{}", ran.stdout);
     assert_eq!(fixture.restored(), ["deploy"; 3]);
+}
+
+/// An image counts with the place where it is stored.
+fn another_image_makes_an_environment_of_its_own(fixture: &Fixture) {
+    let store = format!("LAGO_STORE={}", fixture.place.join("store").display());
+    let arguments = ["--exact", "failover::takes_over", &store];
+    let ran =
+        fixture.expect(&arguments, 0, &["deploy::install passed", "failover::takes_over passed"]);
+    let expected = "a template, the acceleration or a program has changed since states were saved";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }
 
 fn another_init_file_makes_an_environment_of_its_own(fixture: &Fixture) {

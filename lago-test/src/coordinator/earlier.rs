@@ -80,12 +80,29 @@ fn look(
     })?;
     let names: Vec<_> = snapshots.into_iter().map(|snapshot| snapshot.name).collect();
     let saved = Saved::of_earlier_run(suite, shape, &files.prefix, &names);
-    if !saved.there().is_empty() && !environment.was_made_from(init_file) {
-        return Err(
-            "the init file has changed since states were saved, so they are not used".to_owned()
-        );
+    if !saved.there().is_empty()
+        && let Some(changed) = what_changed(suite, files, init_file, &environment, &saved)
+    {
+        return Err(format!("{changed} since states were saved, so they are not used"));
     }
     Ok(Some(Earlier { environment, saved }))
+}
+
+/// What keeps an environment from being what would be made now.
+fn what_changed(
+    suite: &Suite,
+    files: &Files,
+    init_file: &InitFile,
+    environment: &Environment,
+    saved: &Saved,
+) -> Option<&'static str> {
+    if !environment.was_made_from(init_file) {
+        return Some("the init file has changed");
+    }
+    let (spec, key) = (suite.environment()?, saved.key()?);
+    // What cannot be made now is made anew, which says why it cannot.
+    let now = Environment::key_now(&spec, init_file.clone(), &files.prefix).ok().flatten();
+    (now.as_ref() != Some(key)).then_some("a template, the acceleration or a program has changed")
 }
 
 /// Why a run cannot start where the user wants it to.

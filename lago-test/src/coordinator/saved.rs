@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use lago::cache::Key;
 use lago::utils::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub(super) struct SavedState {
 /// The saved states of one environment, by name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Table {
+    /// What the environment was made from.
+    #[serde(default)]
+    key: Option<Key>,
     states: HashMap<String, SavedState>,
 }
 
@@ -49,18 +53,25 @@ pub(super) struct Saved {
     names: HashMap<State, String>,
     /// Where they are written down for later runs, if they are.
     path: Option<PathBuf>,
+    /// What the environment was made from.
+    key: Option<Key>,
 }
 
 impl Saved {
     /// None, and none will be written down.
     pub(super) fn nothing(suite: &Suite, shape: &Shape) -> Self {
         let names = shape.states().into_iter().map(|state| (state, name(suite, state))).collect();
-        Self { states: HashMap::new(), others: HashMap::new(), names, path: None }
+        Self { states: HashMap::new(), others: HashMap::new(), names, path: None, key: None }
     }
 
-    /// None yet; those that come are written down in the prefix.
-    pub(super) fn in_prefix(self, prefix: &Path) -> Self {
-        Self { path: Some(table_path(prefix)), ..self }
+    /// None yet; those that come are written down in the prefix, whose environment was made from what has this key.
+    pub(super) fn in_prefix(self, prefix: &Path, key: Option<&Key>) -> Self {
+        Self { path: Some(table_path(prefix)), key: key.cloned(), ..self }
+    }
+
+    /// What the environment was made from.
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
     }
 
     /// Those that an earlier run has saved in the prefix, that still have a snapshot, and that were made by the same
@@ -71,9 +82,9 @@ impl Saved {
         prefix: &Path,
         snapshots: &[String],
     ) -> Self {
-        let mut saved = Self::nothing(suite, shape).in_prefix(prefix);
         // A table that is not there or cannot be read has no states to offer.
         let table: Table = read_json(&table_path(prefix)).unwrap_or_default();
+        let mut saved = Self::nothing(suite, shape).in_prefix(prefix, table.key.as_ref());
         let there = table.states.into_iter().filter(|(name, _)| snapshots.contains(name));
         for (name, found) in there {
             let same = |state: &State| found.made_of == full_names(suite, &shape.made_of(*state));
@@ -144,7 +155,7 @@ impl Saved {
         let states = self.states.iter();
         let states = states.map(|(&state, saved)| (self.name(state).to_owned(), saved.clone()));
         let states = self.others.clone().into_iter().chain(states).collect();
-        Ok(write_json(path, &Table { states })?)
+        Ok(write_json(path, &Table { key: self.key.clone(), states })?)
     }
 
     /// A table of its own for a fork, which begins with one of these states.
@@ -233,7 +244,7 @@ mod tests {
         let prefix = tempfile::tempdir().unwrap();
         let suite = suite();
         let shape = shape(&suite);
-        let mut saved = Saved::nothing(&suite, &shape).in_prefix(prefix.path());
+        let mut saved = Saved::nothing(&suite, &shape).in_prefix(prefix.path(), None);
         let deploy = State::After(0);
         let within = State::Before(ScenarioId { stage: 0, scenario: 1 });
         for state in [State::Start, deploy, within] {
@@ -261,7 +272,7 @@ mod tests {
         let prefix = tempfile::tempdir().unwrap();
         let suite = suite();
         let shape = shape(&suite);
-        let mut saved = Saved::nothing(&suite, &shape).in_prefix(prefix.path());
+        let mut saved = Saved::nothing(&suite, &shape).in_prefix(prefix.path(), None);
         let full = |state| full_names(&suite, &shape.made_of(state));
         saved.add(State::After(0), full(State::After(0))).unwrap();
 

@@ -16,6 +16,14 @@ use crate::utils::error_chain;
 type Reason = String;
 
 impl Cache {
+    /// The key of an environment that is to be made. Its templates come into the store for that.
+    ///
+    /// # Errors
+    /// Why it has none: it cannot be cached.
+    pub fn key(&self, options: &InitOptions) -> Result<Key, String> {
+        Ok(self.inputs(options)?.key())
+    }
+
     /// What the key of an environment is made from, or why it has none.
     pub(super) fn inputs(&self, options: &InitOptions) -> Result<KeyInputs, Reason> {
         if let HostKind::Uri(uri) = &options.host {

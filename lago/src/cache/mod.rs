@@ -283,6 +283,15 @@ impl Cached {
         &self.prefix
     }
 
+    /// The key by which it was looked for; none when it cannot be cached.
+    pub fn key(&self) -> Option<Key> {
+        match &self.way {
+            Way::Entry(key) => Some(key.clone()),
+            Way::Keep { inputs, .. } => Some(inputs.key()),
+            Way::Boot { .. } => None,
+        }
+    }
+
     /// Whether it comes up from the cache.
     pub fn is_hit(&self) -> bool {
         matches!(self.way, Way::Entry(_))

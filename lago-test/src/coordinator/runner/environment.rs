@@ -56,7 +56,8 @@ impl Runner {
         self.run.open(Session::open(claim, &self.run.suite, &self.run.plan)?);
         made.and_then(|()| self.start()).map_err(|failure| self.is_not_up(failure))?;
         self.is_up(started.elapsed());
-        let mut saved = Saved::nothing(&self.run.suite, &self.run.shape).in_prefix(&prefix);
+        let key = self.environment.as_ref().and_then(Environment::key);
+        let mut saved = Saved::nothing(&self.run.suite, &self.run.shape).in_prefix(&prefix, key);
         if self.is_saved_by_the_cache()? {
             saved.add(State::Start, Vec::new())?;
         }
