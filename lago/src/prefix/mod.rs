@@ -244,7 +244,9 @@ impl Prefix {
         &self.compression
     }
 
+    /// Waits for another process, and without a limit for the compression of a snapshot by this one.
     pub(crate) fn lock(&self) -> Result<DirLock> {
+        self.compression.wait();
         Ok(dirlock::lock(self.paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?)
     }
 

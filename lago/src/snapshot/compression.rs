@@ -38,11 +38,11 @@ impl Compression {
         }
     }
 
-    /// Waits until nothing is being compressed.
-    pub(super) fn wait(&self) {
-        let thread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Waits until nothing is being compressed, however long that takes; all who wait are let go together.
+    pub(crate) fn wait(&self) {
+        let mut thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // One that panicked has said so.
-        let _ = thread.map(JoinHandle::join);
+        let _ = thread.take().map(JoinHandle::join);
     }
 }
 

@@ -99,7 +99,8 @@ pub(crate) fn further_descriptors_are_inherited() {
     // A descriptor as a command's protocol uses it: open in the child, and not one of the standard streams.
     let inherited = nix::unistd::dup(&writer).unwrap();
     drop(writer);
-    let script = format!("echo message >&{}", inherited.as_raw_fd());
+    // A shell need not know numbers of more than one digit.
+    let script = format!("echo message >/proc/self/fd/{}", inherited.as_raw_fd());
     let mut child = fixture.shell(&script).spawn().unwrap();
     drop(inherited);
     assert!(child.wait().unwrap().success());
