@@ -1,5 +1,6 @@
 //! Forks run beside what they were made from.
 
+use std::fs;
 use std::thread;
 
 use lago::Prefix;
@@ -44,6 +45,13 @@ fn forks_run_side_by_side_and_leave_nothing() {
     assert!(refused.contains("in use by the fork"), "{refused}");
     let refused = Prefix::open(prefix.paths().prefix()).unwrap().destroy().unwrap_err().to_string();
     assert!(refused.contains("in use by the fork"), "{refused}");
+
+    let record = prefix.paths().record();
+    let whole = fs::read(&record).unwrap();
+    fs::write(&record, "{").unwrap();
+    let refused = Prefix::destroy_at(prefix.paths().prefix()).unwrap_err().to_string();
+    assert!(refused.contains("in use by the fork"), "also one that is damaged: {refused}");
+    fs::write(&record, whole).unwrap();
 
     for fork in forks {
         fork.destroy().unwrap();

@@ -6,13 +6,16 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use lago::Prefix;
 use lago::virt::VmState;
+use lago::{Prefix, cmd};
 use lago_system_tests::{
     Environment, Place, Traces, init_file, lago, lago_path, run as run_command,
 };
 
 use crate::run;
+
+/// A file system that is at rest would keep a write from ending.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
 
 fn verb(path: &Path, args: &[&str]) -> Command {
     let mut command = lago(["--prefix-path".as_ref(), path.as_os_str()]);
@@ -63,6 +66,45 @@ fn killed_at_any_moment_the_environment_is_what_it_was_or_what_it_was_to_be() {
     }
     drop(prefix);
     assert!(!path.exists());
+}
+
+/// A process that has the environment open does not open it anew.
+#[test]
+fn what_a_killed_process_left_is_finished_before_the_next_change() {
+    let place = Place::new("snapshot-finished");
+    let path = place.join("prefix");
+    let prefix = Environment::new(&path, "one-vm.yaml");
+    prefix.start().unwrap();
+    for (number, after) in [30, 60, 90, 120, 200, 300].into_iter().enumerate() {
+        for kind in [&[][..], &["--live"][..]] {
+            let name = format!("killed-{number}{}", kind.concat());
+            run_and_kill(verb(&path, &[&["snapshot", &name], kind].concat()), after);
+            let next = format!("next-{number}{}", kind.concat());
+            let taken = prefix.snapshot(&next).unwrap();
+            assert_eq!(taken.vms["vm0"].state, VmState::Running, "{name} after {after} ms");
+            let wrote = prefix
+                .vm("vm0")
+                .unwrap()
+                .run(cmd!("sh", "-c", "echo > /root/mark; sync").limit(WRITE_LIMIT));
+            wrote.unwrap_or_else(|error| panic!("{name} after {after} ms: {error}"));
+            let known = prefix.snapshots().unwrap();
+            for left in fs::read_dir(prefix.paths().snapshots()).unwrap() {
+                let left = left.unwrap().file_name().into_string().unwrap();
+                assert!(known.iter().any(|known| known.name == left), "{left} after {after} ms");
+            }
+        }
+    }
+    // The last one's memory is compressed by a process that is killed at it, or before, or after.
+    for after in [250, 350, 450] {
+        run_and_kill(verb(&path, &["snapshot", "last"]), after);
+        if prefix.snapshots().unwrap().iter().all(|snapshot| snapshot.name != "last") {
+            continue;
+        }
+        prefix.revert("last").unwrap();
+        let files = fs::read_dir(prefix.paths().snapshots().join("last")).unwrap();
+        assert_eq!(files.count(), 2, "the memory and its description, after {after} ms");
+        prefix.delete_snapshot("last").unwrap();
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::paths::Paths;
 use crate::prefix::layers;
 use crate::prefix::state::State;
-use crate::prefix::{InitOptions, Prefix, claim_directory, removal};
+use crate::prefix::{COPY_LIMIT, InitOptions, Prefix, claim_directory, removal};
 use crate::snapshot::{self, SnapshotError};
 use crate::spec::DiskKind;
 use crate::templates::{TemplateStore, find_template};
@@ -53,6 +53,19 @@ fn manifest_path(paths: &Paths) -> PathBuf {
     paths.prefix().join("entry.json")
 }
 
+/// The file that says why nothing can be started from the entry.
+fn broken_path(paths: &Paths) -> PathBuf {
+    paths.prefix().join("broken")
+}
+
+/// Has nothing be started from an entry any more.
+pub(super) fn mark_broken(path: &Path, reason: &str) {
+    let file = broken_path(&Paths::new(path));
+    if let Err(error) = write_file(&file, reason.as_bytes(), PRIVATE_MODE) {
+        tracing::warn!("{error}");
+    }
+}
+
 /// The file whose time is that of the last use.
 pub(super) fn used_path(path: &Path) -> PathBuf {
     path.join("used")
@@ -71,6 +84,9 @@ impl Entry {
     }
 
     fn check(paths: &Paths, key: &Key) -> Result<Manifest, String> {
+        if let Ok(reason) = fs::read_to_string(broken_path(paths)) {
+            return Err(reason);
+        }
         if paths.unfinished().exists() || !paths.is_prefix() {
             return Err("it was not finished".to_owned());
         }
@@ -90,6 +106,7 @@ impl Entry {
         if !state.snapshots.contains_key(STARTED) {
             return Err(format!("it has no snapshot `{STARTED}`"));
         }
+        Prefix::open(paths.prefix()).map_err(|error| error_chain(&error))?;
         Ok(manifest)
     }
 
@@ -114,7 +131,7 @@ impl Entry {
     ) -> Result<Self> {
         prefix.snapshot(STARTED)?;
         // As long as this is held, nobody removes what is being linked.
-        let _prefix_lock = prefix.lock()?;
+        let _prefix_lock = prefix.lock_settled()?;
         let state = State::read(prefix.paths())?;
         let snapshot = snapshot::find(&state, STARTED)?;
         if snapshot.layer.is_some() {
@@ -185,6 +202,7 @@ fn link_files(from: &Path, to: &Path) -> Result<()> {
                 HostCommand::new("cp")
                     .args(["--reflink=auto", "--sparse=auto", "--preserve=mode,timestamps"])
                     .args([&source, &target])
+                    .limit(COPY_LIMIT)
                     .run()?;
             }
         }

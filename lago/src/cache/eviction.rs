@@ -70,7 +70,7 @@ impl Cache {
     pub fn prune(&self, what: Prune) -> Result<Vec<EntryInfo>> {
         let mut removed = Vec::new();
         for info in self.entries()? {
-            if (what == Prune::All || self.is_useless(&info)) && self.remove_idle(&info.key)? {
+            if (what == Prune::All || self.is_useless(&info)) && self.try_remove(&info.key) {
                 removed.push(info);
             }
         }
@@ -96,7 +96,7 @@ impl Cache {
             if total <= self.limit {
                 break;
             }
-            if self.remove_idle(&info.key)? {
+            if self.try_remove(&info.key) {
                 tracing::info!(
                     "removed the cached environment {}: all together were larger than {} MiB",
                     info.key.short(),
@@ -107,6 +107,14 @@ impl Cache {
             }
         }
         Ok(removed)
+    }
+
+    /// Removes an entry if that is possible now. One that cannot be removed is no reason to keep the others.
+    fn try_remove(&self, key: &Key) -> bool {
+        self.remove_idle(key).unwrap_or_else(|error| {
+            tracing::warn!("{}", error_chain(&error));
+            false
+        })
     }
 
     /// Removes an entry, unless somebody works on it or stands on it.
@@ -184,7 +192,11 @@ fn allocated(path: &Path) -> io::Result<u64> {
     };
     let mut total = found.blocks() * BLOCK;
     if found.is_dir() {
-        for entry in fs::read_dir(path)? {
+        let entries = match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        for entry in entries {
             total += allocated(&entry?.path())?;
         }
     }

@@ -61,7 +61,8 @@ pub use key::{CACHE_FORMAT, FileInput, Key, KeyInputs, TemplateInput};
 use crate::config::Config;
 use crate::constants::START_LIMIT;
 use crate::dirlock::{self, DirLock, Mode};
-use crate::prefix::{InitOptions, Prefix, PrefixError, init_again};
+use crate::prefix::{InitOptions, Prefix, init_again};
+use crate::snapshot::SnapshotError;
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, error_chain, write_file};
 use crate::{Error, Result};
 
@@ -233,8 +234,8 @@ impl Cache {
             Condition::Damaged(reason) => reason,
             Condition::Whole(entry) => match entry.fork(&options.path) {
                 Ok(prefix) => return Ok(Found::Fork { prefix, key }),
-                Err(error) if is_about_target(&error) => return Err(error),
-                Err(error) => error_chain(&error),
+                Err(error) if is_about_entry(&error) => error_chain(&error),
+                Err(error) => return Err(error),
             },
         };
         tracing::warn!("the cached environment {} is made anew: {damage}", key.short());
@@ -269,12 +270,10 @@ enum Found {
     Nothing(Way),
 }
 
-/// Whether what failed is the directory of the new environment, so that booting there would fail as well.
-fn is_about_target(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Prefix(PrefixError::Exists { .. } | PrefixError::NotAPrefix { .. }) | Error::Lock(_)
-    )
+/// Whether the entry itself lacks something. What else goes wrong goes wrong for a boot as well.
+fn is_about_entry(error: &Error) -> bool {
+    use SnapshotError::{Incomplete, Unknown};
+    matches!(error, Error::Snapshot(Incomplete { .. } | Unknown { .. }))
 }
 
 impl Cached {
@@ -363,6 +362,8 @@ impl Cache {
         let reason = format!("the cached one did not come up: {}", error_chain(error));
         tracing::warn!("booting the environment; {reason}");
         let prefix = init_again(prefix, options)?;
+        // It may have to stay for a while, as others stand on it.
+        entry::mark_broken(&self.path(key), &reason);
         if let Err(error) = self.remove(key) {
             tracing::warn!("{}", error_chain(&error));
         }

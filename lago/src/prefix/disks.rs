@@ -50,7 +50,7 @@ impl DiskImage {
 }
 
 /// How long copying an image may take: a hundred gigabytes on a slow disk.
-const COPY_LIMIT: Duration = Duration::from_secs(30 * 60);
+pub(crate) const COPY_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// What an overlay stands on.
 pub(super) struct Backing {
@@ -247,10 +247,11 @@ pub(super) fn remove(paths: &Paths) -> Result<(), PrefixError> {
         }
         _ => Ok(()),
     };
-    removed(paths.state(), fs::remove_file(paths.state()))?;
-    [paths.snapshots(), paths.layers(), paths.images()]
+    // A prefix without images cannot be started, so a kill on the way leaves none that starts from the wrong disks.
+    [paths.images(), paths.snapshots(), paths.layers()]
         .into_iter()
-        .try_for_each(|path| removed(path.clone(), fs::remove_dir_all(path)))
+        .try_for_each(|path| removed(path.clone(), fs::remove_dir_all(path)))?;
+    removed(paths.state(), fs::remove_file(paths.state()))
 }
 
 #[cfg(test)]

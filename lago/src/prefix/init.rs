@@ -104,11 +104,8 @@ pub(crate) fn init_again(prefix: &Prefix, options: &InitOptions) -> Result<Prefi
     let _lock = prefix.lock()?;
     prefix.require_no_forks()?;
     prefix.virt_env().stop()?;
-    mark_unfinished(paths).map_err(|source| PrefixError::Io {
-        action: "write",
-        path: paths.unfinished(),
-        source,
-    })?;
+    // From here on it is a half one: the old record must not be taken for that of the new disks.
+    removal::mark(paths)?;
     disks::remove(paths)?;
     fs::remove_dir_all(paths.ssh()).map_err(FileError::io("remove", &paths.ssh()))?;
     make(paths, options)

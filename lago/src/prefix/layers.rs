@@ -121,6 +121,11 @@ pub(super) struct ActiveDisks {
 impl CurrentDisks for ActiveDisks {
     fn current(&self) -> Result<Vec<DiskDevice>> {
         let layer = State::read(&self.paths)?.active;
+        if layer.is_none() && self.record.origin.is_some() {
+            // Without a layer of its own a fork would write to the disks of the prefix that it stands on.
+            let source = io::ErrorKind::NotFound.into();
+            return Err(PrefixError::Io { action: "read", path: self.paths.state(), source }.into());
+        }
         let disks = disks_at(&self.record, layer);
         Ok(disks[&self.vm].iter().map(|disk| disk.device(&self.paths)).collect())
     }

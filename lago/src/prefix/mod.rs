@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use disks::COPY_LIMIT;
 pub use disks::DiskImage;
 pub use error::PrefixError;
 pub use init::InitOptions;
@@ -70,11 +71,15 @@ impl Prefix {
 
     /// Opens a prefix that exists. A snapshot or a revert that a killed process left half done is finished first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let paths = Self::paths_at(path.as_ref())?;
-        let record = Record::read(&paths)?;
-        let prefix = Self::assemble(paths, record)?;
+        let prefix = Self::open_as_it_is(path.as_ref())?;
         snapshot::recover(&prefix);
         Ok(prefix)
+    }
+
+    fn open_as_it_is(path: &Path) -> Result<Self> {
+        let paths = Self::paths_at(path)?;
+        let record = Record::read(&paths)?;
+        Self::assemble(paths, record)
     }
 
     /// Makes the directory a prefix, by its record, once all else is in it.
@@ -154,7 +159,7 @@ impl Prefix {
     /// waiting for their guests.
     pub fn power_on(&self, names: &[String]) -> Result<Vec<&Vm>> {
         let vms = self.virt_env.select(names)?;
-        let _lock = self.lock()?;
+        let _lock = self.lock_settled()?;
         self.require_complete()?;
         self.virt_env.start(&vms)?;
         Ok(vms)
@@ -206,7 +211,7 @@ impl Prefix {
     /// made, or whose record is damaged. What runs on a private host in it is stopped all the same.
     pub fn destroy_at(path: impl AsRef<Path>) -> Result<()> {
         let paths = Self::paths_at(path.as_ref())?;
-        match Self::open(paths.prefix()) {
+        match Self::open_as_it_is(paths.prefix()) {
             Ok(prefix) => prefix.destroy(),
             Err(error) if !paths.is_prefix() && !paths.unfinished().exists() => Err(error),
             // What else runs for it, only the lago that made it knows.
@@ -214,6 +219,7 @@ impl Prefix {
             Err(error) => {
                 tracing::warn!("{}; removing what is there", error_chain(&error));
                 let _lock = dirlock::lock(paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?;
+                snapshot::require_no_forks(&paths)?;
                 snapshot::destroy_forks_inside(&paths)?;
                 Host::private(paths.host()).stop()?;
                 Ok(removal::remove(&paths)?)
@@ -242,6 +248,13 @@ impl Prefix {
 
     pub(crate) fn compression(&self) -> &Compression {
         &self.compression
+    }
+
+    /// As [`Self::lock`]; what a killed process had begun is finished first.
+    pub(crate) fn lock_settled(&self) -> Result<DirLock> {
+        let lock = self.lock()?;
+        snapshot::settle(self)?;
+        Ok(lock)
     }
 
     /// Waits for another process, and without a limit for the compression of a snapshot by this one.

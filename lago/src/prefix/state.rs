@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::paths::Paths;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, SnapshotKind};
 use crate::utils::{FileError, read_json, write_json};
 
 /// The number of a layer: one file for each disk, which holds what changed since the layer below.
@@ -32,7 +32,7 @@ pub(crate) struct State {
     pub(crate) snapshots: IndexMap<String, Snapshot>,
     /// What was begun and is not finished yet.
     pub(crate) pending: Option<Pending>,
-    /// The forks that were made outside of this prefix.
+    /// The forks that were made of this prefix.
     pub(crate) forks: Vec<ForkOf>,
 }
 
@@ -44,8 +44,10 @@ pub(crate) enum Pending {
     Snapshot {
         /// Its name.
         name: String,
-        /// The VMs that stand still meanwhile.
-        paused: Vec<String>,
+        /// What it holds: with the memory, VMs stand still meanwhile; live, their file systems do.
+        kind: SnapshotKind,
+        /// The VMs that are held so.
+        held: Vec<String>,
     },
     /// A snapshot has been taken, and the files of its VMs' memory are being compressed.
     Compression {
@@ -56,6 +58,8 @@ pub(crate) enum Pending {
     Revert {
         /// The snapshot to which.
         name: String,
+        /// Whether the guests' clocks are set afterwards.
+        set_clocks: bool,
     },
 }
 

@@ -26,17 +26,15 @@ pub(super) fn set(vm: &Vm) -> Result<()> {
     if agent.set_time(SystemTime::now()).is_ok() || agent.time().is_ok_and(is_now) {
         return Ok(());
     }
-    let command: Cmd = cmd!("date", "-u", "-s", format!("@{}", now().as_secs()));
+    let command: Cmd = cmd!("date", "-u", "-s", now(false));
     vm.run(command.limit(SSH_LIMIT)).map(drop)
 }
 
 /// Not every `date` knows fractions of a second.
 fn set_by_date(agent: &Agent) -> Result<(), String> {
-    let now = now();
-    let precise = format!("@{}.{:09}", now.as_secs(), now.subsec_nanos());
     let mut refused = String::new();
-    for time in [precise, format!("@{}", now.as_secs())] {
-        let ran = agent.exec("date", &["-u", "-s", &time], DATE_LIMIT);
+    for fractions in [true, false] {
+        let ran = agent.exec("date", &["-u", "-s", &now(fractions)], DATE_LIMIT);
         let ran = ran.map_err(|error| error.to_string())?;
         if ran.code == Some(0) {
             return Ok(());
@@ -46,8 +44,13 @@ fn set_by_date(agent: &Agent) -> Result<(), String> {
     Err(refused)
 }
 
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+/// The time as `date` takes it.
+fn now(fractions: bool) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    if fractions {
+        return format!("@{}.{:09}", now.as_secs(), now.subsec_nanos());
+    }
+    format!("@{}", (now + Duration::from_millis(500)).as_secs())
 }
 
 fn is_now(time: SystemTime) -> bool {

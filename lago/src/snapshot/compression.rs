@@ -4,12 +4,13 @@
 
 use std::convert::Infallible;
 use std::fs;
+use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::{Snapshot, memory};
+use super::memory;
 use crate::Result;
 use crate::dirlock::DirLock;
 use crate::paths::Paths;
@@ -52,41 +53,58 @@ impl Drop for Compression {
     }
 }
 
-/// Compresses what `state` has as pending, for a caller that holds the lock.
+/// Compresses what `state` has as pending, for a caller that holds the lock. The state names either the originals or the
+/// compressed files, and both are there.
 pub(super) fn finish(paths: &Paths, mut state: State) -> Result<()> {
-    let Some(Pending::Compression { name }) = state.pending.take() else { return Ok(()) };
+    let Some(Pending::Compression { name }) = state.pending.clone() else { return Ok(()) };
     let _span = tracing::info_span!("compress", name).entered();
-    let memories = state.snapshots.get_mut(&name).map(memories).unwrap_or_default();
-    let originals = compress(paths, memories);
-    state.write(paths)?;
-    for path in originals {
-        fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
+    let compressed = compress(paths, memories(&mut state, &name));
+    if let Err(error) = state.write(paths) {
+        remove_all(compressed)?;
+        return Err(error);
+    }
+    let originals = memories(&mut state, &name).into_iter();
+    let originals = originals.filter_map(|memory| memory::original_of(memory));
+    remove_all(originals.map(|original| paths.prefix().join(original)))?;
+    state.pending = None;
+    state.write(paths)
+}
+
+/// Removes files that may not be there.
+fn remove_all(files: impl IntoIterator<Item = PathBuf>) -> Result<()> {
+    for path in files {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::io("remove", &path)(error).into());
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
 
-fn memories(snapshot: &mut Snapshot) -> Vec<&mut PathBuf> {
-    snapshot.vms.values_mut().filter_map(|vm| vm.memory.as_mut()).collect()
+/// The files of a snapshot's memory, as the state has them.
+fn memories<'a>(state: &'a mut State, name: &str) -> Vec<&'a mut PathBuf> {
+    let vms = state.snapshots.get_mut(name).into_iter().flat_map(|found| found.vms.values_mut());
+    vms.filter_map(|vm| vm.memory.as_mut()).collect()
 }
 
-/// Puts the compressed file in the place of each, and returns those that are of no use any more. A file for which there is
-/// no room stays as it is.
-fn compress(paths: &Paths, memories: Vec<&mut PathBuf>) -> Vec<PathBuf> {
+/// Puts the compressed file in the place of each that is not compressed yet, and returns the new ones. A file for which
+/// there is no room stays as it is.
+fn compress(paths: &Paths, mut memories: Vec<&mut PathBuf>) -> Vec<PathBuf> {
+    memories.retain(|memory| memory::original_of(memory).is_none());
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = (processors / memories.len().max(1)).max(1);
     let compressed = parallel(memories, |memory| {
-        let original = paths.prefix().join(&*memory);
-        let compressed = memory::compress(&original, threads)
-            .inspect_err(|error| tracing::warn!("{}; it is kept as it is", error_chain(error)))
-            .ok();
-        Ok::<_, Infallible>(compressed.map(|compressed| {
-            let name = compressed.file_name().unwrap_or_default();
-            *memory = memory.with_file_name(name);
-            original
+        let compressed = memory::compress(&paths.prefix().join(&*memory), threads);
+        let compressed = compressed
+            .inspect_err(|error| tracing::warn!("{}; it is kept as it is", error_chain(error)));
+        Ok::<_, Infallible>(compressed.ok().inspect(|compressed| {
+            *memory = memory.with_file_name(compressed.file_name().unwrap_or_default());
         }))
     });
     match compressed {
-        Ok(originals) => originals.into_iter().flatten().collect(),
+        Ok(files) => files.into_iter().flatten().collect(),
         Err(never) => match never.first {},
     }
 }

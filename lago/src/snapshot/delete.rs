@@ -7,7 +7,7 @@ use crate::prefix::layers;
 use crate::prefix::state::State;
 
 pub(super) fn delete(prefix: &Prefix, name: &str) -> Result<()> {
-    let _lock = prefix.lock()?;
+    let _lock = prefix.lock_settled()?;
     let paths = prefix.paths();
     let mut state = State::read(paths)?;
     find(&state, name)?;
@@ -19,7 +19,7 @@ pub(super) fn delete(prefix: &Prefix, name: &str) -> Result<()> {
     state.remove_snapshot(name);
     let unused = state.drop_unused_layers();
     state.write(paths)?;
-    // What a kill leaves of this is removed when a snapshot of the same name is taken.
+    // What a kill leaves of this is removed with the next change.
     remove_files(paths, name)?;
     Ok(layers::remove(paths, unused)?)
 }

@@ -34,6 +34,7 @@ pub(crate) fn prepare(prefix: &Prefix, name: &str, path: &Path) -> Result<Prefix
     }
     let path = std::path::absolute(path).map_err(FileError::io("find", path))?;
     let paths = Paths::new(path);
+    find(&State::read(prefix.paths())?, name)?;
     let _lock = claim_directory(&paths)?;
     let fork = with_rollback(|rollback| {
         rollback.defer("remove the unfinished fork", || crate::prefix::removal::remove(&paths));
@@ -46,7 +47,7 @@ pub(crate) fn prepare(prefix: &Prefix, name: &str, path: &Path) -> Result<Prefix
 
 /// Notes the fork, so that nothing is removed from under it. From then on the snapshot stays.
 fn register(prefix: &Prefix, name: &str, fork: &Paths) -> Result<Snapshot> {
-    let _lock = prefix.lock()?;
+    let _lock = prefix.lock_settled()?;
     let mut state = State::read(prefix.paths())?;
     let snapshot = find(&state, name)?.seen_from_elsewhere(prefix.paths().prefix());
     forget_gone(&mut state, prefix.paths());

@@ -24,6 +24,9 @@ const LEVEL: i32 = -3;
 /// Large enough that the system calls do not count.
 const BUFFER: usize = 1 << 20;
 
+/// What is left free on a disk, in bytes.
+const RESERVE: u64 = 64 << 20;
+
 /// How often to have the kernel write out what has come.
 const WRITE_OUT_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -37,7 +40,8 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) fn write_out_meanwhile<T>(memory: &Path, write: impl FnOnce() -> T) -> T {
     let (writing, end) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(move || write_out_until(memory, &end));
+        // Without a thread it only takes longer.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || write_out_until(memory, &end));
         let written = write();
         drop(writing);
         written
@@ -51,15 +55,27 @@ fn write_out_until(memory: &Path, end: &Receiver<()>) {
             file = File::open(memory).ok();
         }
         if let Some(file) = &file {
-            // Dirty pages of which somebody says that he does not need them are written out.
+            // Dirty pages of which somebody says that he does not need them are written out. Clean ones are dropped, and
+            // read again when they are compressed.
             let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
         }
     }
 }
 
 /// Compresses a file, with so many threads, and returns the new one. The original stays.
+///
+/// The guests write to the same disk meanwhile and stand still when it is full, so their room is left to them.
 pub(super) fn compress(raw: &Path, threads: usize) -> Result<PathBuf, SnapshotError> {
     let compressed = compressed_name(raw);
+    let room = has_room(raw).map_err(|source| SnapshotError::File {
+        action: "look at",
+        path: raw.to_owned(),
+        source,
+    })?;
+    if !room {
+        let source = io::ErrorKind::StorageFull.into();
+        return Err(SnapshotError::File { action: "compress", path: raw.to_owned(), source });
+    }
     write_compressed(raw, &compressed, threads).map_err(|source| {
         // The error that matters is the one before.
         let _ = fs::remove_file(&compressed);
@@ -68,11 +84,24 @@ pub(super) fn compress(raw: &Path, threads: usize) -> Result<PathBuf, SnapshotEr
     Ok(compressed)
 }
 
+/// The name of the file that a compressed one was made from; none for one that is not compressed.
+pub(super) fn original_of(memory: &Path) -> Option<PathBuf> {
+    let is_compressed = memory.extension().is_some_and(|extension| extension == EXTENSION);
+    is_compressed.then(|| memory.with_extension(""))
+}
+
 fn compressed_name(raw: &Path) -> PathBuf {
     let mut name = raw.as_os_str().to_owned();
     name.push(".");
     name.push(EXTENSION);
     name.into()
+}
+
+/// Whether there would be room even if it did not become smaller.
+fn has_room(raw: &Path) -> io::Result<bool> {
+    let disk = rustix::fs::statvfs(raw)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize)
+        > fs::metadata(raw)?.len().saturating_add(RESERVE))
 }
 
 fn write_compressed(raw: &Path, compressed: &Path, threads: usize) -> io::Result<()> {
@@ -96,19 +125,20 @@ pub(super) fn with_content(
     dir: &Path,
     restore: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    if memory.extension().is_none_or(|extension| extension != EXTENSION) {
+    if original_of(memory).is_none() {
         return restore(memory);
     }
     let failed = |action, path: &Path| {
         let path = path.to_owned();
         move |source| SnapshotError::File { action, path, source }
     };
-    let source = open_compressed(memory).map_err(failed("read", memory))?;
+    // libvirt would wait for ever at a pipe that ends before anything is in it.
+    let (begin, source) = open_compressed(memory).map_err(failed("read", memory))?;
     let pipe = dir.join(memory.with_extension("").file_name().unwrap_or_default());
     let (held, writer) = make_pipe(&pipe).map_err(failed("make the pipe", &pipe))?;
     let over = AtomicBool::new(false);
     let (fed, restored) = thread::scope(|scope| {
-        let feeder = scope.spawn(|| feed(source, writer, &held, &over));
+        let feeder = scope.spawn(|| feed(&begin, source, writer, &held, &over));
         let restored = restore(&pipe);
         over.store(true, Ordering::Relaxed);
         // Whoever still writes gets an error then, instead of waiting for ever.
@@ -130,8 +160,16 @@ pub(super) fn with_content(
 
 type Compressed = zstd::Decoder<'static, BufReader<File>>;
 
-fn open_compressed(memory: &Path) -> io::Result<Compressed> {
-    zstd::Decoder::new(File::open(memory)?)
+/// Returns the beginning of the content, and the rest.
+fn open_compressed(memory: &Path) -> io::Result<(Vec<u8>, Compressed)> {
+    let mut source = zstd::Decoder::new(File::open(memory)?)?;
+    let mut begin = vec![0; BUFFER];
+    let count = source.read(&mut begin)?;
+    if count == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty"));
+    }
+    begin.truncate(count);
+    Ok((begin, source))
 }
 
 /// An end of the pipe that keeps both sides from waiting for each other's `open`, until it is closed.
@@ -162,12 +200,13 @@ fn make_pipe(path: &Path) -> io::Result<(Held, File)> {
 /// Writes the content into the pipe. After the last of it the reader sees the end of the file, also when there is less than
 /// it should be.
 fn feed(
+    begin: &[u8],
     mut source: Compressed,
     mut writer: File,
     held: &Held,
     over: &AtomicBool,
 ) -> io::Result<()> {
-    let copied = copy(&mut source, &mut writer);
+    let copied = writer.write_all(begin).and_then(|()| copy(&mut source, &mut writer));
     drop(writer);
     // libvirt opens the pipe when it gets to it, and an end that comes before would never be seen.
     while !over.load(Ordering::Relaxed) && !held.is_drained() {
@@ -233,7 +272,7 @@ mod tests {
     fn a_file_that_was_cut_is_said_and_nobody_waits() {
         let dir = tempfile::tempdir().unwrap();
         let path = compressed(dir.path());
-        for kept in [1 << 20, 100, 5] {
+        for kept in [1 << 20, 100, 5, 0] {
             OpenOptions::new().write(true).open(&path).unwrap().set_len(kept).unwrap();
             let pipes = tempfile::tempdir().unwrap();
             let (result, _) = read_back(&path, pipes.path(), content().len());

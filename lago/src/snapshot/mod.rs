@@ -44,7 +44,7 @@ pub use error::SnapshotError;
 pub(crate) use fork::{
     copy_identity, destroy_forks_inside, forks_of, prepare as prepare_fork, require_no_forks,
 };
-pub(crate) use recovery::recover;
+pub(crate) use recovery::{recover, settle};
 
 use crate::Result;
 use crate::paths::Paths;
@@ -91,7 +91,7 @@ pub enum SnapshotKind {
 pub struct VmSnapshot {
     /// What the VM was doing.
     pub state: VmState,
-    /// Its memory, from the prefix.
+    /// The file with its memory, from the prefix. It has another name once it is compressed.
     pub memory: Option<PathBuf>,
     /// Its disks, from the prefix.
     pub disks: Vec<DiskImage>,
@@ -185,7 +185,8 @@ impl Prefix {
         };
         let mut total = SnapshotSize::default();
         for vm in snapshot.vms.values() {
-            if let Some(memory) = &vm.memory {
+            // What another prefix has is no cost of this one.
+            if let Some(memory) = vm.memory.as_ref().filter(|path| !path.is_absolute()) {
                 total.memory += size(memory)?;
             }
             for disk in vm.disks.iter().filter(|disk| disk.is_writable()) {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    RevertOptions, Snapshot, SnapshotError, SnapshotKind, clock, description_of, find, memory, take,
+    RevertOptions, Snapshot, SnapshotError, SnapshotKind, clock, description_of, find, memory,
+    settle, take,
 };
 use crate::paths::Paths;
 use crate::prefix::layers;
@@ -13,9 +14,19 @@ use crate::utils::{FileError, error_chain, parallel, read_text};
 use crate::virt::{Vm, VmState};
 use crate::{Error, Result};
 
+/// How the names of directories begin that hold the pipes of a revert.
+pub(super) const RESTORE_DIR: &str = ".restore-";
+
 pub(super) fn revert(prefix: &Prefix, name: &str, options: RevertOptions) -> Result<()> {
     let _lock = prefix.lock()?;
     prefix.require_complete()?;
+    let pending = State::read(prefix.paths())?.pending;
+    // This takes the place of a revert that was interrupted, and lets no VM run on that stands still.
+    if !matches!(pending, Some(Pending::Revert { .. }))
+        && let Err(error) = settle(prefix)
+    {
+        tracing::warn!("{}", error_chain(&error));
+    }
     revert_locked(prefix, name, options)
 }
 
@@ -26,8 +37,12 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
     let mut state = State::read(prefix.paths())?;
     let snapshot = find(&state, name)?.clone();
     require_files(prefix.paths(), &snapshot)?;
+    let before = state.clone();
     tracing::info_span!("make layer")
-        .in_scope(|| announce(prefix.paths(), &mut state, &snapshot))?;
+        .in_scope(|| announce(prefix.paths(), &mut state, &snapshot, options))?;
+    if let Err(error) = tracing::info_span!("stop").in_scope(|| prefix.virt_env().stop_vms()) {
+        return Err(stay(prefix.paths(), &state, before, error));
+    }
     let back = bring_back(prefix, &snapshot, options);
     let down = back.is_err().then(|| prefix.virt_env().stop_vms());
     state.pending = None;
@@ -60,12 +75,18 @@ pub(super) fn require_files(paths: &Paths, snapshot: &Snapshot) -> Result<(), Sn
 }
 
 /// Makes a new layer on the snapshot's disks and says what is going to happen.
-fn announce(paths: &Paths, state: &mut State, snapshot: &Snapshot) -> Result<()> {
+fn announce(
+    paths: &Paths,
+    state: &mut State,
+    snapshot: &Snapshot,
+    options: RevertOptions,
+) -> Result<()> {
     let layer = state.next_layer();
     layers::create(paths, layer, &snapshot.disks())?;
     state.push_layer(layer, snapshot.layer);
     state.current = Some(snapshot.name.clone());
-    state.pending = Some(Pending::Revert { name: snapshot.name.clone() });
+    let (name, set_clocks) = (snapshot.name.clone(), options.set_clocks);
+    state.pending = Some(Pending::Revert { name, set_clocks });
     state.write(paths).inspect_err(|_| {
         if let Err(error) = layers::remove(paths, [layer]) {
             tracing::warn!("{}", error_chain(&error));
@@ -73,11 +94,18 @@ fn announce(paths: &Paths, state: &mut State, snapshot: &Snapshot) -> Result<()>
     })
 }
 
+/// Takes the announcement back: a VM that cannot be stopped goes on writing to where it was.
+fn stay(paths: &Paths, announced: &State, before: State, error: Error) -> Error {
+    let state = State { pending: None, ..before };
+    let new = announced.layers.keys().filter(|id| !state.layers.contains_key(id)).copied();
+    let undone = state.write(paths).and_then(|()| Ok(layers::remove(paths, new)?));
+    take::with_others(error, undone.err())
+}
+
 fn bring_back(prefix: &Prefix, snapshot: &Snapshot, options: RevertOptions) -> Result<()> {
     if snapshot.kind == SnapshotKind::Stopped {
         return prefix.virt_env().stop();
     }
-    tracing::info_span!("stop").in_scope(|| prefix.virt_env().stop_vms())?;
     prefix.virt_env().start(&[])?;
     let vms: Vec<&Vm> = prefix.vms().filter(|vm| snapshot.state(vm) != VmState::Down).collect();
     match snapshot.kind {
@@ -97,7 +125,7 @@ fn restore(
     options: RevertOptions,
 ) -> Result<()> {
     let pipes = tempfile::Builder::new()
-        .prefix(".restore-")
+        .prefix(RESTORE_DIR)
         .tempdir_in(prefix.paths().prefix())
         .map_err(FileError::io("make a directory in", prefix.paths().prefix()))?;
     {

@@ -33,7 +33,7 @@ const LONGEST_NAME: usize = 100;
 pub(super) fn take(prefix: &Prefix, name: &str, options: SnapshotOptions) -> Result<Snapshot> {
     let _span = tracing::info_span!("snapshot", name).entered();
     check_name(name)?;
-    let lock = prefix.lock()?;
+    let lock = prefix.lock_settled()?;
     prefix.require_complete()?;
     let state = State::read(prefix.paths())?;
     if state.snapshots.contains_key(name) {
@@ -99,13 +99,29 @@ struct Take<'a> {
     lock: DirLock,
 }
 
+/// Why the states could not be cut.
+struct Uncut {
+    error: Box<Error>,
+    /// Whether VMs are still held.
+    held: bool,
+}
+
+impl From<Error> for Uncut {
+    fn from(error: Error) -> Self {
+        Self { error: Box::new(error), held: false }
+    }
+}
+
 impl Take<'_> {
     fn run(self, mut state: State) -> Result<Snapshot> {
         tracing::info_span!("make layer").in_scope(|| self.announce(&mut state))?;
-        let (pause, memories) = match self.make_directory().and_then(|()| self.cut()) {
-            Ok(cut) => cut,
-            Err(error) => return Err(self.abandon(state, error)),
-        };
+        let (pause, memories) =
+            match self.make_directory().map_err(Uncut::from).and_then(|()| self.cut()) {
+                Ok(cut) => cut,
+                Err(Uncut { error, held: false }) => return Err(self.abandon(state, *error)),
+                // Who changes the prefix next tries again to let them run on.
+                Err(Uncut { error, held: true }) => return Err(*error),
+            };
         let snapshot = self.snapshot(&state, pause, &memories);
         state.snapshots.insert(self.name.to_owned(), snapshot.clone());
         state.current = Some(self.name.to_owned());
@@ -144,7 +160,8 @@ impl Take<'_> {
         state.push_layer(self.layer, self.below);
         state.pending = Some(Pending::Snapshot {
             name: self.name.to_owned(),
-            paused: self.moving().map(|vm| vm.name().to_owned()).collect(),
+            kind: self.kind,
+            held: self.moving().map(|vm| vm.name().to_owned()).collect(),
         });
         state.write(self.paths()).map_err(|error| {
             let removed = layers::remove(self.paths(), [self.layer]);
@@ -157,8 +174,8 @@ impl Take<'_> {
         Ok(create_dir(&self.paths().prefix().join(Paths::snapshot(self.name)))?)
     }
 
-    /// Cuts the states of all VMs at one instant. However that ends, the VMs run on.
-    fn cut(&self) -> Result<(Duration, IndexMap<String, PathBuf>)> {
+    /// Cuts the states of all VMs at one instant. However that ends, the VMs run on, if libvirt lets them.
+    fn cut(&self) -> Result<(Duration, IndexMap<String, PathBuf>), Uncut> {
         let began = Instant::now();
         let held = tracing::info_span!("hold still").in_scope(|| self.hold());
         let cut = held.and_then(|()| {
@@ -169,8 +186,11 @@ impl Take<'_> {
         let pause = if self.moving().next().is_some() { began.elapsed() } else { Duration::ZERO };
         match (cut, released) {
             (Ok(memories), Ok(())) => Ok((pause, memories.into_iter().flatten().collect())),
-            (Err(error), released) => Err(with_others(error, released.err())),
-            (Ok(_), Err(error)) => Err(error),
+            (Err(error), Ok(())) => Err(error.into()),
+            (Err(error), Err(stuck)) => {
+                Err(Uncut { error: Box::new(with_others(error, [stuck])), held: true })
+            }
+            (Ok(_), Err(error)) => Err(Uncut { error: Box::new(error), held: true }),
         }
     }
 
@@ -203,8 +223,11 @@ impl Take<'_> {
             memory: with_memory.then(|| prefix.join(&file)),
             overlays: overlays[vm.name()].iter().map(|disk| disk.device(self.paths())).collect(),
         };
-        let description =
-            memory::write_out_meanwhile(&prefix.join(&file), || vm.checkpoint(&checkpoint))?;
+        let write = || vm.checkpoint(&checkpoint);
+        let description = match &checkpoint.memory {
+            Some(memory) => memory::write_out_meanwhile(memory, write)?,
+            None => write()?,
+        };
         if !with_memory {
             return Ok(None);
         }

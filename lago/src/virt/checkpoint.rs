@@ -1,6 +1,7 @@
 //! The state of one running VM: holding it still, writing it down, bringing it back.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use virt::domain::Domain;
 use virt::error::{Error, ErrorNumber};
@@ -12,6 +13,9 @@ use super::vm::{Vm, VmState};
 use super::xml::Element;
 use super::{VirtError, saved_xml};
 use crate::Result;
+
+/// What a disk reads or writes at least, in MiB a second, while all VMs of an environment use it.
+const SLOWEST_DISK: u64 = 10;
 
 /// Where a VM's state goes.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl Vm {
         if checkpoint.memory.is_none() {
             flags |= sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY;
         }
-        self.change("write down the state of", move |domain| {
+        self.change_within(self.memory_limit(), "write down the state of", move |domain| {
             let description =
                 domain.xml_desc(sys::VIR_DOMAIN_XML_MIGRATABLE | sys::VIR_DOMAIN_XML_SECURE)?;
             domain.create_snapshot_xml(&xml, flags)?;
@@ -63,11 +67,16 @@ impl Vm {
         let xml = saved_xml::with_files(description, &disks, self.console_log())
             .map_err(|reason| VirtError::Description { vm: self.name().to_owned(), reason })?;
         let memory = memory.to_string_lossy().into_owned();
-        let restored = self.connection().call(CHANGE_LIMIT, move |connect| {
+        let restored = self.connection().call(self.memory_limit(), move |connect| {
             connect.restore_domain_flags(&memory, Some(&xml), sys::VIR_DOMAIN_SAVE_PAUSED)
         })?;
         restored.map_err(|e| self.error("bring back", &e))?;
         Ok(())
+    }
+
+    /// How long it may take to read or write all of the memory.
+    fn memory_limit(&self) -> Duration {
+        CHANGE_LIMIT + Duration::from_secs(self.spec().memory / SLOWEST_DISK)
     }
 
     fn change<T: Send + 'static>(
@@ -75,7 +84,16 @@ impl Vm {
         action: &'static str,
         change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, VirtError> {
-        match self.ask(CHANGE_LIMIT, change)? {
+        self.change_within(CHANGE_LIMIT, action, change)
+    }
+
+    fn change_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        action: &'static str,
+        change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, VirtError> {
+        match self.ask(limit, change)? {
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Err(VirtError::NotRunning {
                 vm: self.name().to_owned(),
                 reason: format!("it was to be changed ({action}), and libvirt does not know it"),
