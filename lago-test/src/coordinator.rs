@@ -26,6 +26,7 @@ use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting};
 use crate::outcome::{Class, Outcome};
 use crate::report::console;
 use crate::suite::Suite;
+use crate::tell::tell;
 use earlier::Ground;
 use interrupts::Interrupts;
 use options::{From, Options};
@@ -64,7 +65,7 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
     let interrupts = match Interrupts::watch() {
         Ok(interrupts) => interrupts,
         Err(error) => {
-            eprintln!("cannot watch for signals: {error}");
+            tell(format_args!("cannot watch for signals: {error}"));
             return ExitCode::from(runner::EXIT_INFRASTRUCTURE);
         }
     };
@@ -82,7 +83,7 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
 
 fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
     for problem in problems {
-        eprintln!("suite `{}`: {problem}", suite.name());
+        tell(format_args!("suite `{}`: {problem}", suite.name()));
     }
     ExitCode::from(EXIT_REFUSED)
 }
@@ -175,7 +176,7 @@ fn under_nextest() -> bool {
 fn print_finish(arguments: &Arguments, finish: &Finish) {
     let text = finish.lines.join("\n");
     if arguments.format == Some(FormatSetting::Json) {
-        eprintln!("{text}");
+        tell(text);
     } else {
         println!("{text}");
     }

@@ -81,21 +81,24 @@ impl Environment {
         self.prefix.record().init_file == *init_file
     }
 
-    /// Destroys the forks that a killed run left in this directory.
+    /// Destroys the forks that are left in this directory: as many as can be.
     pub(crate) fn discard_forks(directory: &Path) -> Result<(), Failure> {
         let entries = match std::fs::read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
+        let mut discarded = Ok(());
         for entry in entries {
             let paths = lago::paths::Paths::new(entry?.path());
             if paths.is_prefix() || paths.unfinished().exists() {
-                Prefix::destroy_at(paths.prefix()).map_err(|error| {
-                    Failure::from(error).context("cannot remove a fork that an earlier run left")
-                })?;
+                let at = paths.prefix().display();
+                let destroyed = Prefix::destroy_at(paths.prefix()).map_err(|error| {
+                    Failure::from(error).context(format!("cannot remove the fork in {at}"))
+                });
+                discarded = discarded.and(destroyed);
             }
         }
-        Ok(())
+        discarded
     }
 
     /// Makes the prefix. Nothing runs yet.

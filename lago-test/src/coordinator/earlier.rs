@@ -12,6 +12,7 @@ use super::selection::Selection;
 use crate::environment::Environment;
 use crate::files::Files;
 use crate::suite::Suite;
+use crate::tell::tell;
 
 /// The environment of an earlier run, and its states.
 pub(super) struct Earlier {
@@ -55,7 +56,7 @@ impl Ground {
                 return Err(not_there(suite, shape, stage, missing, earlier.as_ref(), hindrance));
             }
         } else if let Some(hindrance) = hindrance {
-            eprintln!("{hindrance}; the environment is made anew");
+            tell(format_args!("{hindrance}; the environment is made anew"));
         }
         if missing.is_some() {
             return Ok(Self::afresh(selection));

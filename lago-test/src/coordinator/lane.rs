@@ -64,7 +64,7 @@ impl Lane {
 
     /// The names of the states that are saved here.
     pub(super) fn saved_names(&self) -> Vec<String> {
-        self.saved.there().into_iter().map(ToOwned::to_owned).collect()
+        self.saved.names_there()
     }
 
     /// Runs one scenario, unless something keeps it from running, and records how it ended.

@@ -129,6 +129,11 @@ impl Saved {
         states.into_iter().map(|state| self.name(state)).collect()
     }
 
+    /// As [`Self::there`], for whoever outlives this.
+    pub(super) fn names_there(&self) -> Vec<String> {
+        self.there().into_iter().map(ToOwned::to_owned).collect()
+    }
+
     /// The state that has this name, if it is one of the suite's.
     pub(super) fn by_name(&self, name: &str) -> Option<State> {
         self.names.iter().find(|(_, known)| *known == name).map(|(&state, _)| state)
