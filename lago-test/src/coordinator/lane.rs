@@ -118,9 +118,11 @@ impl Lane {
 
     fn run_once(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
         self.at = None;
-        let result = self.run_in_worker(id);
-        self.made_of.push(full_name(&self.run.suite, id));
-        result
+        let (outcome, took) = self.run_in_worker(id);
+        if took.is_some() {
+            self.made_of.push(full_name(&self.run.suite, id));
+        }
+        (outcome, took)
     }
 
     fn end_stage(&mut self, stage: usize) {

@@ -80,6 +80,9 @@ fn from(suite: &Suite) -> Result<Option<From>, String> {
         Some(_) if suite.environment().is_none() => {
             Err(format!("{FROM}={name}: the suite has no init file, so no state is ever saved"))
         }
+        Some(stage) if suite.stages()[stage].list().is_empty() => Err(format!(
+            "{FROM}={name}: the stage has no scenarios, so its end is no state of its own"
+        )),
         Some(stage) => Ok(Some(From::Stage(stage))),
     }
 }

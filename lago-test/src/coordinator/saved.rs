@@ -96,7 +96,7 @@ impl Saved {
         saved
     }
 
-    /// Offers only those for which a condition holds.
+    /// Offers only those for which a condition holds; what is written down about the others stays.
     pub(super) fn retain(&mut self, keep: impl Fn(State) -> bool) {
         let (kept, others) = self.states.drain().partition(|&(state, _)| keep(state));
         self.states = kept;
@@ -107,9 +107,12 @@ impl Saved {
         }));
     }
 
-    /// Takes note that the snapshots of these names are gone.
-    pub(super) fn remove(&mut self, names: &[String]) {
+    /// Takes note that the snapshots of these names are going to be removed. What is written down must not describe
+    /// another snapshot that gets one of the names.
+    pub(super) fn remove(&mut self, names: &[String]) -> Result<(), Failure> {
+        let before = self.others.len();
         self.others.retain(|name, _| !names.contains(name));
+        if self.others.len() == before { Ok(()) } else { self.write_down() }
     }
 
     /// Whether a state can be put back.
@@ -287,8 +290,7 @@ mod tests {
         let found = of_earlier_run(&suite, prefix.path(), &["start", "deploy"]);
         assert_eq!(found.there(), ["start", "deploy"]);
 
-        saved.remove(&["deploy".to_owned()]);
-        saved.add(State::Start, Vec::new()).unwrap();
+        saved.remove(&["deploy".to_owned()]).unwrap();
         let found = of_earlier_run(&suite, prefix.path(), &["start", "deploy"]);
         assert_eq!(found.there(), ["start"]);
     }
