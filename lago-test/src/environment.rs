@@ -68,12 +68,15 @@ impl Environment {
         Ok(())
     }
 
-    /// The environment that an earlier run left in this directory, if it left one that can be opened.
-    pub(crate) fn open(directory: &Path) -> Option<Self> {
+    /// The environment that an earlier run left in this directory, if it left one.
+    pub(crate) fn open(directory: &Path) -> Result<Option<Self>, Failure> {
         if !lago::paths::Paths::new(directory).is_prefix() {
-            return None;
+            return Ok(None);
         }
-        Some(Self::of(Prefix::open(directory).ok()?))
+        let prefix = Prefix::open(directory).map_err(|error| {
+            Failure::from(error).context("the environment of an earlier run cannot be opened")
+        })?;
+        Ok(Some(Self::of(prefix)))
     }
 
     /// Whether it was made from this init file.
