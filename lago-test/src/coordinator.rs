@@ -26,7 +26,8 @@ use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting};
 use crate::outcome::{Class, Outcome};
 use crate::report::console;
 use crate::suite::Suite;
-use earlier::Ground;
+use crate::tell::{self, tell};
+use earlier::{Ground, Place, under_nextest};
 use interrupts::Interrupts;
 use options::{From, Options};
 use run::{Claim, Run};
@@ -39,6 +40,8 @@ const EXIT_REFUSED: u8 = 2;
 /// Runs what the command line asks for.
 pub(crate) fn main(suite: Suite) -> ExitCode {
     let arguments = Arguments::from_args();
+    // The line with a scenario's name may not have ended yet.
+    tell::tell_what_the_library_says("warn", "\n");
     let problems = check::problems(&suite);
     if !problems.is_empty() {
         return refused(&suite, &problems);
@@ -64,14 +67,18 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
     let interrupts = match Interrupts::watch() {
         Ok(interrupts) => interrupts,
         Err(error) => {
-            eprintln!("cannot watch for signals: {error}");
+            tell(format_args!("cannot watch for signals: {error}"));
             return ExitCode::from(runner::EXIT_INFRASTRUCTURE);
         }
     };
     // What can be started from is known only once no other run can change it.
     let claim = Claim::take(&suite, &interrupts);
-    let ground = match ground(&suite, &selection, options, claim.as_ref().ok(), init_file.as_ref())
-    {
+    let place = claim.as_ref().ok().zip(init_file.as_ref()).map(|(claim, init_file)| Place {
+        files: &claim.files,
+        init_file,
+        interrupts: &interrupts,
+    });
+    let ground = match ground(&suite, &selection, options.from, place) {
         Ok(ground) => ground,
         Err(problem) => return refused(&suite, &[problem]),
     };
@@ -82,7 +89,7 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
 
 fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
     for problem in problems {
-        eprintln!("suite `{}`: {problem}", suite.name());
+        tell(format_args!("suite `{}`: {problem}", suite.name()));
     }
     ExitCode::from(EXIT_REFUSED)
 }
@@ -102,16 +109,14 @@ fn init_file(suite: &Suite) -> Result<Option<InitFile>, Vec<String>> {
 fn ground(
     suite: &Suite,
     selection: &Selection,
-    options: Options,
-    claim: Option<&Claim>,
-    init_file: Option<&InitFile>,
+    from: Option<From>,
+    place: Option<Place<'_>>,
 ) -> Result<Ground, String> {
-    match (claim, init_file, options.from) {
-        (Some(_), Some(_), None) if selection.is_whole() => Ok(Ground::afresh(selection)),
-        (_, _, Some(From::Start)) | (None, ..) | (_, None, _) => Ok(Ground::afresh(selection)),
-        (Some(claim), Some(init_file), from) => {
-            let shape = selection::shape(suite);
-            Ground::find(suite, &shape, selection, from, &claim.files, init_file)
+    match (place, from) {
+        (None, _) | (_, Some(From::Start)) => Ok(Ground::afresh(selection)),
+        (_, None) if selection.is_whole() => Ok(Ground::afresh(selection)),
+        (Some(place), from) => {
+            Ground::find(suite, &selection::shape(suite), selection, from, place)
         }
     }
 }
@@ -167,15 +172,11 @@ fn verdict(outcome: &Outcome, output: Option<&str>) -> Result<Completion, Failed
     }
 }
 
-fn under_nextest() -> bool {
-    std::env::var_os("NEXTEST").is_some_and(|value| value == "1")
-}
-
 /// Prints what a person looks for after a run. Standard output belongs to the JSON when that was asked for.
 fn print_finish(arguments: &Arguments, finish: &Finish) {
     let text = finish.lines.join("\n");
     if arguments.format == Some(FormatSetting::Json) {
-        eprintln!("{text}");
+        tell(text);
     } else {
         println!("{text}");
     }

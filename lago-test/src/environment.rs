@@ -68,12 +68,15 @@ impl Environment {
         Ok(())
     }
 
-    /// The environment that an earlier run left in this directory, if it left one that can be opened.
-    pub(crate) fn open(directory: &Path) -> Option<Self> {
+    /// The environment that an earlier run left in this directory, if it left one.
+    pub(crate) fn open(directory: &Path) -> Result<Option<Self>, Failure> {
         if !lago::paths::Paths::new(directory).is_prefix() {
-            return None;
+            return Ok(None);
         }
-        Some(Self::of(Prefix::open(directory).ok()?))
+        let prefix = Prefix::open(directory).map_err(|error| {
+            Failure::from(error).context("the environment of an earlier run cannot be opened")
+        })?;
+        Ok(Some(Self::of(prefix)))
     }
 
     /// Whether it was made from this init file.
@@ -81,21 +84,24 @@ impl Environment {
         self.prefix.record().init_file == *init_file
     }
 
-    /// Destroys the forks that a killed run left in this directory.
+    /// Destroys the forks that are left in this directory: as many as can be.
     pub(crate) fn discard_forks(directory: &Path) -> Result<(), Failure> {
         let entries = match std::fs::read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
+        let mut discarded = Ok(());
         for entry in entries {
             let paths = lago::paths::Paths::new(entry?.path());
             if paths.is_prefix() || paths.unfinished().exists() {
-                Prefix::destroy_at(paths.prefix()).map_err(|error| {
-                    Failure::from(error).context("cannot remove a fork that an earlier run left")
-                })?;
+                let at = paths.prefix().display();
+                let destroyed = Prefix::destroy_at(paths.prefix()).map_err(|error| {
+                    Failure::from(error).context(format!("cannot remove the fork in {at}"))
+                });
+                discarded = discarded.and(destroyed);
             }
         }
-        Ok(())
+        discarded
     }
 
     /// Makes the prefix. Nothing runs yet.

@@ -83,9 +83,10 @@ pub enum What {
         /// How: `exited with 0`, `killed by signal 9 (SIGKILL)`.
         how: String,
     },
-    /// A state of the environment was saved, other than at the end of a stage.
+    /// A state of the environment was saved, other than at the end of the stage that made it.
     StateSaved {
-        /// Its name: `start`, or `before.<stage>.<scenario>`.
+        /// Its name: `start`, `before.<stage>.<scenario>`, or a stage's name when a scenario that is repeated starts
+        /// from that stage's end.
         state: String,
         /// How long it took, in milliseconds.
         took_ms: u64,

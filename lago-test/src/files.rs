@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use crate::duration::spoken;
 use crate::limits;
 use crate::result::Failure;
+use crate::tell::tell;
 
 /// The name of the prefix that a suite runs in.
 const PREFIX: &str = "default";
@@ -146,7 +147,10 @@ fn lock(path: &Path, limit: Duration, called_off: impl Fn() -> bool) -> io::Resu
             )));
         }
         if !told {
-            eprintln!("waiting for another run (process {owner}) to release {}", path.display());
+            tell(format_args!(
+                "waiting for another run (process {owner}) to release {}",
+                path.display()
+            ));
             told = true;
         }
         std::thread::sleep(LOCK_PAUSE);

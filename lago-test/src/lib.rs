@@ -86,6 +86,7 @@ mod result;
 mod scenario;
 mod stage;
 mod suite;
+mod tell;
 mod vms;
 mod worker;
 

@@ -8,7 +8,7 @@
 //!   Hello { protocol, suite, prefix }   --->
 //!                                       <---     Ready { protocol, pid }   or   Unfit { reason }
 //!   Run { stage, scenario, log }        --->
-//!                                       <---     Finished { verdict }
+//!                                       <---     Finished { failure }
 //!   ...                                           ...
 //!   Quit                                --->
 //!                                                 (exits with 0)

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::protocol::{self, Answer, Request};
 use crate::result::Failure;
 use crate::suite::Suite;
+use crate::tell;
 use capture::Capture;
 
 /// A worker that could not talk to its coordinator.
@@ -52,7 +53,8 @@ fn take_socket() -> io::Result<UnixStream> {
 
 fn serve(suite: &Suite, socket: &UnixStream) -> io::Result<()> {
     panics::install_hook();
-    init_tracing();
+    // It goes into the running scenario's output.
+    tell::tell_what_the_library_says("info", "");
     let mut prefix = None;
     let requests = listen(socket.try_clone()?);
     let mut answers = socket;
@@ -78,18 +80,6 @@ fn serve(suite: &Suite, socket: &UnixStream) -> io::Result<()> {
         protocol::send(&mut answers, &answer)?;
     }
     Ok(())
-}
-
-/// Log lines of the library go to standard error, and so into the running scenario's output.
-fn init_tracing() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LAGO_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A suite whose main has installed a subscriber of its own keeps it.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .try_init();
 }
 
 /// Reads requests on a thread of its own, so that the end of the stream is noticed while a scenario runs.

@@ -1,6 +1,8 @@
 //! One environment through several runs of its suite.
 
 use std::fs;
+use std::io;
+use std::process::Stdio;
 
 use lago_system_tests::init_file;
 
@@ -11,6 +13,8 @@ pub(crate) fn states_outlive_their_run() {
     a_branch_goes_on_after_a_failure(&fixture);
     a_scenario_alone_saves_the_state_before_it(&fixture);
     a_run_starts_from_a_stage(&fixture);
+    a_failed_take_over_keeps_the_states(&fixture);
+    old_states_are_not_used_when_each_scenario_is_a_run(&fixture);
     a_scenario_is_repeated_from_one_state(&fixture);
     another_image_makes_an_environment_of_its_own(&fixture);
     another_init_file_makes_an_environment_of_its_own(&fixture);
@@ -59,6 +63,40 @@ fn a_run_starts_from_a_stage(fixture: &Fixture) {
     let refused = fixture.run(&["LAGO_FROM=serve"]).failed(2);
     let expected = "LAGO_FROM=serve: the state `serve` is not there; those that are there: start, deploy, failover";
     assert!(refused.contains(expected), "{refused}");
+}
+
+/// What keeps it from taking over is a fork that this lago must not remove.
+fn a_failed_take_over_keeps_the_states(fixture: &Fixture) {
+    let fork = fixture.place.join("default/forks/newer");
+    fs::create_dir_all(&fork).expect("it can be made");
+    let record = r#"{"format": 1000000, "lago": "99.0.0"}"#;
+    fs::write(fork.join("prefix.json"), record).expect("it can be written");
+    let alone = ["--exact", "failover::takes_over"];
+    let ran = fixture.expect(&alone, 3, &["failover::takes_over errored"]);
+    assert!(ran.stdout.contains("forks/newer"), "{}", ran.stdout);
+    fs::remove_dir_all(&fork).expect("it can be removed");
+
+    // Nobody reads what it says, and that is no reason either.
+    let (reader, writer) = io::pipe().expect("there are pipes");
+    drop(reader);
+    let status = fixture.command(&alone).stdout(Stdio::null()).stderr(writer).status();
+    assert_eq!(status.expect("it runs").code(), Some(0));
+    assert_eq!(fixture.outcomes(), ["failover::takes_over passed"]);
+    assert_eq!(fixture.restored(), ["deploy"]);
+    fixture.assert_down();
+}
+
+fn old_states_are_not_used_when_each_scenario_is_a_run(fixture: &Fixture) {
+    let path = fixture.place.join("default/states.json");
+    let text = fs::read_to_string(&path).expect("there are states");
+    let mut table: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    table["states"]["deploy"]["saved_at"] = "2001-01-01T00:00:00Z".into();
+    fs::write(&path, table.to_string()).expect("it can be written");
+    let alone = ["--exact", "failover::takes_over", "NEXTEST=1"];
+    fixture.expect(&alone, 0, &["deploy::install passed", "failover::takes_over passed"]);
+    assert_eq!(fixture.restored(), ["start"]);
+    fixture.expect(&alone, 0, &["failover::takes_over passed"]);
+    assert_eq!(fixture.restored(), ["deploy"]);
 }
 
 fn a_scenario_is_repeated_from_one_state(fixture: &Fixture) {

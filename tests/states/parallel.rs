@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use lago_system_tests::wait_until;
 use lago_test::events::What;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::Fixture;
 
@@ -30,6 +31,30 @@ pub(crate) fn forks_have_the_same_address() {
     fixture.assert_removed();
 }
 
+/// After the failure the fork stays; after the interrupt nothing does.
+fn a_fork_that_was_to_stay_goes_with_an_interrupt(fixture: &mut Fixture) {
+    fixture.name = "half_waiting";
+    let output = fixture.place.join("stdout");
+    let file = fs::File::create(&output).expect("it can be made");
+    let mut command = fixture.command(&["LAGO_FROM=deploy", "LAGO_JOBS=2", "LAGO_KEEP=failure"]);
+    let mut coordinator = command.stdout(file).stderr(Stdio::null()).spawn().expect("it runs");
+    let seen = |text| {
+        let events = fs::read_to_string(fixture.place.join("default/events.jsonl"));
+        events.is_ok_and(|events| events.contains(text))
+    };
+    wait_until("the failed fork", || seen("\"fork_ended\""));
+    wait_until("the other stage", || {
+        let log = fixture.place.join("default/scenarios/left.waits.log");
+        fs::read_to_string(log).is_ok_and(|text| text.contains("waiting in"))
+    });
+    kill_process(Pid::from_child(&coordinator), Signal::INT).expect("it runs");
+    assert_eq!(coordinator.wait().expect("it is a child").code(), Some(130));
+    assert_eq!(fixture.outcomes(), ["left::waits errored", "right::third failed"]);
+    let output = fs::read_to_string(output).expect("it has one");
+    assert!(output.contains("nothing runs") && !output.contains("stays ("), "{output}");
+    fixture.assert_down();
+}
+
 pub(crate) fn a_killed_run() {
     let mut fixture = Fixture::new("waiting", "states-killed");
     let mut command = fixture.command(&["LAGO_JOBS=2"]);
@@ -44,6 +69,8 @@ pub(crate) fn a_killed_run() {
     coordinator.kill().expect("it is a child");
     coordinator.wait().expect("it is a child");
     assert!(fixture.runs());
+
+    a_fork_that_was_to_stay_goes_with_an_interrupt(&mut fixture);
 
     // The suite is another one now, but what made the state of `deploy` is the same.
     fixture.name = "passing";

@@ -42,6 +42,9 @@ pub(crate) fn fixture(name: &str) -> Suite {
         "waiting" => suite
             .stage(Stage::new("left").scenarios(scenarios![waits]))
             .stage(Stage::new("right").from("deploy").scenarios(scenarios![waits])),
+        "half_waiting" => suite
+            .stage(Stage::new("left").scenarios(scenarios![waits]))
+            .stage(Stage::new("right").from("deploy").scenarios(scenarios![third])),
         "passing" => suite
             .stage(Stage::new("left").scenarios(scenarios![first]))
             .stage(Stage::new("right").from("deploy").scenarios(scenarios![takes_over])),

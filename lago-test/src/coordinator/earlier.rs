@@ -5,18 +5,30 @@ use std::time::Duration;
 
 use lago::spec::InitFile;
 
+use super::interrupts::Interrupts;
+use super::limited::Limited;
 use super::options::{FROM, From};
 use super::plan::{Plan, Shape, State};
 use super::saved::{Saved, spoken_age};
 use super::selection::Selection;
 use crate::environment::Environment;
 use crate::files::Files;
+use crate::result::Failure;
 use crate::suite::Suite;
+use crate::tell::tell;
 
 /// The environment of an earlier run, and its states.
 pub(super) struct Earlier {
     pub(super) environment: Environment,
     pub(super) saved: Saved,
+}
+
+/// Where to look for what an earlier run has left, what would be made there now, and what ends the search.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) files: &'a Files,
+    pub(super) init_file: &'a InitFile,
+    pub(super) interrupts: &'a Interrupts,
 }
 
 /// Where a run starts, and what it does from there.
@@ -39,13 +51,20 @@ impl Ground {
         shape: &Shape,
         selection: &Selection,
         from: Option<From>,
-        files: &Files,
-        init_file: &InitFile,
+        place: Place<'_>,
     ) -> Result<Self, String> {
-        let (mut earlier, hindrance) = match look(suite, shape, files, init_file) {
+        let (mut earlier, hindrance) = match look(suite, shape, place) {
             Ok(earlier) => (earlier, None),
             Err(hindrance) => (None, Some(hindrance)),
         };
+        if under_nextest()
+            && let Some((earlier, age)) = earlier.as_mut().zip(program_age())
+        {
+            let asked_for = from.and_then(From::state);
+            earlier
+                .saved
+                .retain_since(age, |state| state == State::Start || Some(state) == asked_for);
+        }
         let has = |state| earlier.as_ref().is_some_and(|earlier| earlier.saved.has(state));
         let plan = selection.plan(has);
         let missing = plan.needs().into_iter().find(|&state| !has(state) || !plan.keeps(state));
@@ -54,8 +73,10 @@ impl Ground {
             if let Some(missing) = (!has(wanted)).then_some(wanted).or(missing) {
                 return Err(not_there(suite, shape, stage, missing, earlier.as_ref(), hindrance));
             }
-        } else if let Some(hindrance) = hindrance {
-            eprintln!("{hindrance}; the environment is made anew");
+        } else if let Some(hindrance) = hindrance
+            && place.interrupts.signal().is_none()
+        {
+            tell(format_args!("{hindrance}; the environment is made anew"));
         }
         if missing.is_some() {
             return Ok(Self::afresh(selection));
@@ -68,16 +89,25 @@ impl Ground {
 }
 
 /// What an earlier run has left, or why it is of no use.
-fn look(
-    suite: &Suite,
-    shape: &Shape,
-    files: &Files,
-    init_file: &InitFile,
-) -> Result<Option<Earlier>, String> {
-    let Some(environment) = Environment::open(&files.prefix) else { return Ok(None) };
-    let snapshots = environment.snapshots().map_err(|failure| {
-        format!("the states that an earlier run saved cannot be listed ({})", failure.message())
-    })?;
+fn look(suite: &Suite, shape: &Shape, place: Place<'_>) -> Result<Option<Earlier>, String> {
+    let Place { files, init_file, interrupts } = place;
+    let prefix = files.prefix.clone();
+    // Opening finishes what a killed process has begun.
+    let limited = Limited {
+        what: "opening the environment of an earlier run",
+        limit: suite.bring_up_limit(),
+        interrupts: Some(interrupts),
+        cut_off: || Ok(()),
+    };
+    let opened = limited.run(move || {
+        let Some(environment) = Environment::open(&prefix)? else { return Ok(None) };
+        let snapshots = environment.snapshots().map_err(|failure| {
+            failure.context("the states that an earlier run saved cannot be listed")
+        })?;
+        Ok(Some((environment, snapshots)))
+    });
+    let opened = opened.map_err(|failure| on_one_line(&failure))?;
+    let Some((environment, snapshots)) = opened else { return Ok(None) };
     let names: Vec<_> = snapshots.into_iter().map(|snapshot| snapshot.name).collect();
     let saved = Saved::of_earlier_run(suite, shape, &files.prefix, &names);
     if !saved.there().is_empty()
@@ -86,6 +116,13 @@ fn look(
         return Err(format!("{changed} since states were saved, so they are not used"));
     }
     Ok(Some(Earlier { environment, saved }))
+}
+
+fn on_one_line(failure: &Failure) -> String {
+    std::iter::once(failure.message())
+        .chain(failure.causes().iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// What keeps an environment from being what would be made now.
@@ -144,6 +181,11 @@ pub(super) fn announcement(saved: &Saved, plan: &Plan) -> String {
         "starting from what an earlier run saved: {}; {FROM}=start starts afresh",
         told.join(", ")
     )
+}
+
+/// Whether each scenario runs in a process of its own, of which none sees that the others make their states anew.
+pub(super) fn under_nextest() -> bool {
+    env::var_os("NEXTEST").is_some_and(|value| value == "1")
 }
 
 /// How long ago the test program was built.

@@ -64,7 +64,7 @@ impl Lane {
 
     /// The names of the states that are saved here.
     pub(super) fn saved_names(&self) -> Vec<String> {
-        self.saved.there().into_iter().map(ToOwned::to_owned).collect()
+        self.saved.names_there()
     }
 
     /// Runs one scenario, unless something keeps it from running, and records how it ended.
@@ -118,9 +118,11 @@ impl Lane {
 
     fn run_once(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
         self.at = None;
-        let result = self.run_in_worker(id);
-        self.made_of.push(full_name(&self.run.suite, id));
-        result
+        let (outcome, took) = self.run_in_worker(id);
+        if took.is_some() {
+            self.made_of.push(full_name(&self.run.suite, id));
+        }
+        (outcome, took)
     }
 
     fn end_stage(&mut self, stage: usize) {

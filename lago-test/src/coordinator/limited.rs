@@ -33,6 +33,9 @@ impl<C: FnOnce() -> Result<(), Failure>> Limited<'_, C> {
         self,
         work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        if let Some(interrupted) = self.interrupted() {
+            return Err(Failure::infrastructure(interrupted));
+        }
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             // Nobody listens any more when the work was given up.
@@ -51,8 +54,8 @@ impl<C: FnOnce() -> Result<(), Failure>> Limited<'_, C> {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if let Some(signal) = self.interrupts.and_then(Interrupts::signal) {
-                break format!("{} was interrupted by {}", self.what, interrupts::name(signal));
+            if let Some(interrupted) = self.interrupted() {
+                break interrupted;
             }
         };
         let cut_off = (self.cut_off)().err().map(|failure| failure.without_location().to_string());
@@ -64,6 +67,14 @@ impl<C: FnOnce() -> Result<(), Failure>> Limited<'_, C> {
             }
         };
         Err(Failure::infrastructure(reason).caused_by(ended.into_iter().chain(cut_off)))
+    }
+}
+
+impl<C> Limited<'_, C> {
+    /// That a signal ends the work, if one does.
+    fn interrupted(&self) -> Option<String> {
+        let signal = self.interrupts.and_then(Interrupts::signal)?;
+        Some(format!("{} was interrupted by {}", self.what, interrupts::name(signal)))
     }
 }
 

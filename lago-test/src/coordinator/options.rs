@@ -5,6 +5,7 @@ use std::env;
 use libtest_mimic::Arguments;
 
 use super::keep::Keep;
+use super::plan::State;
 use super::saved::START;
 use crate::suite::Suite;
 
@@ -37,6 +38,16 @@ pub(super) enum From {
     Start,
     /// In the saved state at the end of this stage.
     Stage(usize),
+}
+
+impl From {
+    /// The saved state, if it is to be one.
+    pub(super) fn state(self) -> Option<State> {
+        match self {
+            Self::Start => None,
+            Self::Stage(stage) => Some(State::After(stage)),
+        }
+    }
 }
 
 impl Options {
@@ -80,6 +91,9 @@ fn from(suite: &Suite) -> Result<Option<From>, String> {
         Some(_) if suite.environment().is_none() => {
             Err(format!("{FROM}={name}: the suite has no init file, so no state is ever saved"))
         }
+        Some(stage) if suite.stages()[stage].list().is_empty() => Err(format!(
+            "{FROM}={name}: the stage has no scenarios, so its end is no state of its own"
+        )),
         Some(stage) => Ok(Some(From::Stage(stage))),
     }
 }

@@ -162,7 +162,9 @@ impl Shape {
         let spans = self.spans(&is_selected, &kept);
         let steps = self.steps(&choice, &spans);
         let begins = self.begins(&steps, &spans);
-        Plan { steps, begins, kept }
+        let mut plan = Plan { steps, begins, kept };
+        plan.give_up_what_it_passes_through();
+        plan
     }
 
     /// For each stage, from which state it starts and how many of its scenarios must run or have run.

@@ -119,7 +119,11 @@ impl Run {
         if progress.broken.is_some() {
             return Some(Outcome::Blocked { by: ENVIRONMENT.to_owned() });
         }
-        let blocker = self.shape.blocker(id, &progress.failures)?;
+        // What an earlier run has made stands, whatever became of those scenarios in this one.
+        let failures = progress.failures.iter().copied();
+        let failures: Vec<_> =
+            failures.filter(|failed| self.plan.goes_through(id.stage, failed.stage)).collect();
+        let blocker = self.shape.blocker(id, &failures)?;
         Some(Outcome::Blocked { by: full_name(&self.suite, blocker) })
     }
 
@@ -138,7 +142,9 @@ impl Run {
         if outcome.is_failure() {
             progress.failures.push(id);
         }
-        let blocks = self.shape.stages[id.stage].blocks[id.scenario];
+        // One that was cut short may have done a half of anything.
+        let blocks =
+            self.shape.stages[id.stage].blocks[id.scenario] || self.interrupts.signal().is_some();
         let unclean = matches!(outcome, Outcome::Blocked { .. } | Outcome::NotRun { .. });
         if unclean || (blocks && outcome.is_failure()) {
             progress.spoiled.insert(id.stage);

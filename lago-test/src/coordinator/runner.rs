@@ -27,6 +27,8 @@ pub(super) struct Runner {
     lanes: Lanes,
     /// What has to be put away at the end.
     environment: Option<Environment>,
+    /// The states that are saved, as far as no lane says which.
+    states: Vec<String>,
     /// What to say at the end about forks.
     left: Vec<String>,
     /// What went wrong with forks at their end.
@@ -57,6 +59,7 @@ impl Runner {
             prepared: Some(prepared),
             lanes: Lanes::None,
             environment: None,
+            states: Vec::new(),
             left: Vec::new(),
             trouble: None,
         }

@@ -96,7 +96,7 @@ impl Saved {
         saved
     }
 
-    /// Offers only those for which a condition holds.
+    /// Offers only those for which a condition holds; what is written down about the others stays.
     pub(super) fn retain(&mut self, keep: impl Fn(State) -> bool) {
         let (kept, others) = self.states.drain().partition(|&(state, _)| keep(state));
         self.states = kept;
@@ -107,9 +107,23 @@ impl Saved {
         }));
     }
 
-    /// Takes note that the snapshots of these names are gone.
-    pub(super) fn remove(&mut self, names: &[String]) {
+    /// Offers only those that are younger than an age, and those that may be of any.
+    pub(super) fn retain_since(&mut self, age: Duration, of_any_age: impl Fn(State) -> bool) {
+        let old: Vec<_> = self
+            .states
+            .keys()
+            .copied()
+            .filter(|&state| !of_any_age(state) && self.age(state).is_some_and(|own| own >= age))
+            .collect();
+        self.retain(|state| !old.contains(&state));
+    }
+
+    /// Takes note that the snapshots of these names are going to be removed. What is written down must not describe
+    /// another snapshot that gets one of the names.
+    pub(super) fn remove(&mut self, names: &[String]) -> Result<(), Failure> {
+        let before = self.others.len();
         self.others.retain(|name, _| !names.contains(name));
+        if self.others.len() == before { Ok(()) } else { self.write_down() }
     }
 
     /// Whether a state can be put back.
@@ -127,6 +141,11 @@ impl Saved {
         let mut states: Vec<_> = self.states.keys().copied().collect();
         states.sort_unstable();
         states.into_iter().map(|state| self.name(state)).collect()
+    }
+
+    /// As [`Self::there`], for whoever outlives this.
+    pub(super) fn names_there(&self) -> Vec<String> {
+        self.there().into_iter().map(ToOwned::to_owned).collect()
     }
 
     /// The state that has this name, if it is one of the suite's.
@@ -282,10 +301,22 @@ mod tests {
         let found = of_earlier_run(&suite, prefix.path(), &["start", "deploy"]);
         assert_eq!(found.there(), ["start", "deploy"]);
 
-        saved.remove(&["deploy".to_owned()]);
-        saved.add(State::Start, Vec::new()).unwrap();
+        saved.remove(&["deploy".to_owned()]).unwrap();
         let found = of_earlier_run(&suite, prefix.path(), &["start", "deploy"]);
         assert_eq!(found.there(), ["start"]);
+    }
+
+    #[test]
+    fn old_states_are_not_offered_when_only_young_ones_are_wanted() {
+        let suite = suite();
+        let mut saved = Saved::nothing(&suite, &shape(&suite));
+        for state in [State::Start, State::After(0)] {
+            saved.add(state, Vec::new()).unwrap();
+        }
+        saved.retain_since(Duration::from_secs(60), |_| false);
+        assert_eq!(saved.there(), ["start", "deploy"]);
+        saved.retain_since(Duration::ZERO, |state| state == State::Start);
+        assert_eq!(saved.there(), ["start"]);
     }
 
     #[test]

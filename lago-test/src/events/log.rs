@@ -12,22 +12,37 @@ use super::{Event, What};
 #[derive(Debug)]
 pub(crate) struct EventLog {
     file: File,
+    /// Whether it ends within a line.
+    torn: bool,
 }
 
 impl EventLog {
     /// Starts a new file in the place of any old one.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create(path)? })
+        let file = File::options().append(true).create(true).open(path)?;
+        file.set_len(0)?;
+        Ok(Self { file, torn: false })
     }
 
     pub(crate) fn write(&mut self, what: What) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&Event { at: Utc::now(), what })?;
+        let mut line = Vec::new();
+        if self.torn {
+            line.push(b'\n');
+        }
+        serde_json::to_writer(&mut line, &Event { at: Utc::now(), what })?;
         line.push(b'\n');
-        self.file.write_all(&line)
+        let length = self.file.metadata()?.len();
+        if let Err(error) = self.file.write_all(&line) {
+            // A full disk may have taken a part of the line.
+            self.torn |= self.file.set_len(length).is_err();
+            return Err(error);
+        }
+        self.torn = false;
+        Ok(())
     }
 }
 
-/// Reads the events of a run. A last line that is not whole, as a full disk or a lost machine leaves it, is left out.
+/// Reads the events of a run. A line that is not whole, as a full disk or a lost machine leaves it, is left out.
 ///
 /// # Errors
 /// When the file cannot be read, or a whole line in it is no event of this [`SCHEMA`](super::SCHEMA).
@@ -35,12 +50,19 @@ pub fn read(path: &Path) -> io::Result<Vec<Event>> {
     let mut stream = io::BufReader::new(File::open(path)?);
     let mut events = Vec::new();
     let mut line = Vec::new();
+    let mut number = 0;
     while stream.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-        let event = serde_json::from_slice(&line).map_err(|error| {
-            let place = format!("{}, line {}", path.display(), events.len() + 1);
-            io::Error::new(io::ErrorKind::InvalidData, format!("{place}: no event: {error}"))
-        })?;
-        events.push(event);
+        number += 1;
+        match serde_json::from_slice(&line) {
+            Ok(event) => events.push(event),
+            // No JSON: a line of which a part is missing.
+            Err(error) if !error.is_data() => {}
+            Err(error) => {
+                let place = format!("{}, line {number}", path.display());
+                let message = format!("{place}: no event: {error}");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+        }
         line.clear();
     }
     Ok(events)
@@ -72,6 +94,23 @@ mod tests {
         let events = read(&path).unwrap();
         assert_eq!(events.len(), 2);
         assert_eq!(events[1].what, finished);
+    }
+
+    #[test]
+    fn a_torn_line_costs_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.jsonl");
+        let mut log = EventLog::create(&path).unwrap();
+        log.write(What::EnvironmentStarting).unwrap();
+        log.file.write_all(b"{\"at\":\"20").unwrap();
+        log.torn = true;
+        log.write(What::EnvironmentDiscarded).unwrap();
+        log.write(What::EnvironmentStarting).unwrap();
+
+        let events: Vec<_> = read(&path).unwrap().into_iter().map(|event| event.what).collect();
+        let expected =
+            [What::EnvironmentStarting, What::EnvironmentDiscarded, What::EnvironmentStarting];
+        assert_eq!(events, expected);
     }
 
     #[test]

@@ -113,6 +113,13 @@ fn wrong_variables_are_refused() {
         assert!(ran.stderr().contains(message), "{}", ran.stderr());
         assert!(wrote_nothing(&ran));
     }
+    let no_state = Fixture::new("empty_stage")
+        .env("LAGO_FIXTURE_INIT_FILE", "tests/harness/two-vms.yaml")
+        .env("LAGO_FROM", "empty")
+        .run();
+    assert_eq!(no_state.exit_code(), Some(2));
+    let message = "LAGO_FROM=empty: the stage has no scenarios";
+    assert!(no_state.stderr().contains(message), "{}", no_state.stderr());
     let empty = Fixture::new("passing").env("LAGO_REPEAT", "").env("LAGO_FROM", "start").run();
     assert_eq!(empty.words().len(), 3);
 }

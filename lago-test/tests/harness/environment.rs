@@ -11,6 +11,8 @@ crate::trials![
     a_wrong_keep_is_refused,
     an_environment_that_does_not_come_up_is_infrastructure,
     reports_without_an_environment_are_not_in_the_way,
+    an_earlier_environment_that_cannot_be_opened_is_told_of,
+    what_the_library_warns_of_is_seen,
     listing_reads_no_init_file,
 ];
 
@@ -68,6 +70,35 @@ fn reports_without_an_environment_are_not_in_the_way() {
         assert!(ran.stdout().contains("no-such-template"), "{}", ran.stdout());
     }
     assert_eq!(passing().run().exit_code(), Some(0));
+}
+
+fn an_earlier_environment_that_cannot_be_opened_is_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let record = directory.path().join("default/prefix.json");
+    std::fs::create_dir(directory.path().join("default")).unwrap();
+    std::fs::write(&record, r#"{"format": 1000000, "lago": "99.0.0"}"#).unwrap();
+    let workdir = directory.path().to_str().unwrap();
+    let ran = Fixture::new("no_template")
+        .args(&["--exact", "only::fetch"])
+        .env("LAGO_FIXTURE_WORKDIR", workdir)
+        .run();
+    assert_eq!(ran.exit_code(), Some(3));
+    let stderr = ran.stderr();
+    assert!(stderr.contains("the environment of an earlier run cannot be opened: "), "{stderr}");
+    assert!(stderr.contains("99.0.0") && stderr.contains("; the environment is made anew"));
+    assert!(record.exists());
+}
+
+fn what_the_library_warns_of_is_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let prefix = directory.path().join("default");
+    std::fs::create_dir(&prefix).unwrap();
+    std::fs::write(prefix.join("prefix.json"), "{}").unwrap();
+    let workdir = directory.path().to_str().unwrap();
+    let ran = Fixture::new("no_template").env("LAGO_FIXTURE_WORKDIR", workdir).run();
+    assert_eq!(ran.exit_code(), Some(3));
+    let stderr = ran.stderr();
+    assert!(stderr.contains("WARN lago") && stderr.contains("removing what is there"), "{stderr}");
 }
 
 fn listing_reads_no_init_file() {

@@ -66,6 +66,9 @@ pub(crate) fn suite(name: &str) -> Suite {
         "loud" => suite
             .stage(Stage::new("only").scenarios(scenarios![continue_on_failure(much), says_hello])),
         "slow" => suite.stage(Stage::new("only").scenarios(scenarios![says_hello, waits, fetch])),
+        "slow_end" => suite.stage(
+            Stage::new("only").scenarios(scenarios![says_hello, continue_on_failure(waits)]),
+        ),
         "brief" => suite.stage(Stage::new("only").scenarios(scenarios![pauses, fetch])),
         "chatty" => suite.stage(Stage::new("only").scenarios(scenarios![chatters])),
         "parameters" => suite.stage(Stage::new("only").scenarios(scenarios![takes_parameters])),

@@ -4,7 +4,7 @@ use lago_test::events::What;
 
 use crate::run::Fixture;
 
-crate::trials![failures_are_counted, prerequisites_run_once];
+crate::trials![failures_are_counted, prerequisites_run_once, an_interrupt_is_no_failure_of_several];
 
 fn failures_are_counted() {
     let ran = Fixture::new("flaky").env("LAGO_REPEAT", "7").run();
@@ -47,6 +47,25 @@ fn failures_are_counted() {
     let junit = ran.valid_junit();
     let property = r#"<property name="repeat.only::flaky" value="failed 2 of 7 times"/>"#;
     assert!(junit.contains(property), "{junit}");
+}
+
+fn an_interrupt_is_no_failure_of_several() {
+    let running = Fixture::new("slow").env("LAGO_REPEAT", "2").start();
+    running.wait_for("scenarios/only.waits.log", "waiting in");
+    running.signal("-INT");
+    let ran = running.wait();
+    assert_eq!(
+        ran.words(),
+        ["only::says_hello passed", "only::waits errored", "only::fetch not_run"]
+    );
+    let waits = ran.outcome("only::waits").to_string();
+    assert!(waits.starts_with("interrupted by SIGINT"), "{waits}");
+    assert!(!ran.stdout().contains("waits failed"), "{}", ran.stdout());
+    let mut repeated = ran.events().into_iter().filter_map(|event| match event.what {
+        What::ScenarioRepeated { scenario, .. } => Some(scenario),
+        _ => None,
+    });
+    assert!(repeated.all(|scenario| scenario == "says_hello"));
 }
 
 fn prerequisites_run_once() {

@@ -10,6 +10,7 @@ crate::trials![
     an_interrupted_wait_for_another_run_ends,
     an_interrupted_run_has_its_reports,
     termination_is_the_same,
+    a_stage_that_was_cut_short_is_not_whole,
     a_second_interrupt_leaves_at_once,
     a_killed_coordinator_leaves_readable_events_and_no_worker,
     a_stopped_reader_does_not_leave_a_worker,
@@ -49,6 +50,20 @@ fn termination_is_the_same() {
     let ran = running.wait();
     assert_eq!(ran.exit_code(), Some(143));
     ran.valid_junit();
+}
+
+/// What a tolerated scenario has done by half would be in the state at the end of its stage.
+fn a_stage_that_was_cut_short_is_not_whole() {
+    let running = Fixture::new("slow_end").start();
+    running.wait_for("scenarios/only.waits.log", "waiting in");
+    running.signal("-INT");
+    let ran = running.wait();
+    assert_eq!(ran.words(), ["only::says_hello passed", "only::waits errored"]);
+    let not_kept = ran.events().into_iter().find_map(|event| match event.what {
+        What::StageFinished { not_kept, .. } => not_kept,
+        _ => None,
+    });
+    assert_eq!(not_kept.as_deref(), Some("not all of it has run and passed"));
 }
 
 fn a_second_interrupt_leaves_at_once() {

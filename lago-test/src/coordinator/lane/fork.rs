@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::events::What;
 use crate::limits;
 use crate::result::Failure;
+use crate::tell::tell;
 
 /// What a fork is made of.
 #[derive(Debug, Clone)]
@@ -35,7 +36,14 @@ pub(in super::super) struct Origin {
     pub(super) saved: Saved,
 }
 
-/// What a lane that has ended leaves running, and how to look into it and remove it.
+impl Origin {
+    /// The names of the states that can be forked.
+    pub(in super::super) fn saved_names(&self) -> Vec<String> {
+        self.saved.names_there()
+    }
+}
+
+/// What a lane that has ended leaves running, and how to look into it.
 pub(in super::super) type Left = Vec<String>;
 
 impl Lane {
@@ -74,11 +82,11 @@ impl Lane {
         self.environment = Some(environment);
         self.at = Some(fork.base);
         self.made_of = self.saved.made_of(fork.base);
-        eprintln!(
+        tell(format_args!(
             "stage `{}` runs on a fork of `{state}`, made in {}",
             fork.name,
             spoken(started.elapsed())
-        );
+        ));
         let took_ms = millis(started.elapsed());
         self.run.event(What::ForkStarted { fork: fork.name, state, path: fork.path, took_ms });
         Ok(())

@@ -34,6 +34,13 @@ impl Lane {
             self.head(id, repetition);
             let (outcome, ran) = self.run_once(id);
             took = ran.map(|ran| took.unwrap_or_default() + ran).or(took);
+            if self.run.interrupts.signal().is_some() && outcome.is_failure() {
+                // That it was cut short says nothing about how often it fails.
+                if !outcomes.iter().any(Outcome::is_failure) {
+                    return (outcome, took);
+                }
+                break;
+            }
             let (stage, scenario) = self.run.names(id);
             self.run.event(What::ScenarioRepeated {
                 stage,

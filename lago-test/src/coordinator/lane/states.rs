@@ -62,7 +62,9 @@ impl Lane {
 
     /// Saves a state for a later run of the same scenario, unless states do not stay.
     pub(super) fn save_for_later(&mut self, state: State) {
-        let is_of_use = self.run.options.keep.keeps_states() && self.fork.is_none();
+        let is_of_use = self.run.options.keep.keeps_states()
+            && self.fork.is_none()
+            && self.made_of == self.complete(state);
         if is_of_use && self.environment.is_some() && !self.saved.has(state) {
             self.save_and_say(state);
         }
@@ -120,7 +122,7 @@ impl Lane {
         let name = self.saved.name(state).to_owned();
         let outdated = self.outdated(&environment, state)?;
         let what = format!("saving the state `{name}`");
-        self.saved.remove(&outdated);
+        self.saved.remove(&outdated)?;
         limited(&what, move || {
             environment.delete_snapshots(&outdated)?;
             environment.snapshot(&name)

@@ -61,6 +61,22 @@ impl Plan {
         self.kept.contains(&state)
     }
 
+    /// Whether a stage runs on what another one of this plan has left, or is that stage itself.
+    pub(crate) fn goes_through(&self, stage: usize, earlier: usize) -> bool {
+        std::iter::successors(Some(stage), |&stage| self.parent(stage)).any(|at| at == earlier)
+    }
+
+    /// Keeps no saved state that the plan itself comes to on its way: the run would go on from one of them and come
+    /// back to the other.
+    pub(super) fn give_up_what_it_passes_through(&mut self) {
+        let parents = self.begins.iter().flatten().filter_map(|begin| begin.parent);
+        let ends = parents.map(State::After);
+        let places = self.steps.iter().map(|step| step.id);
+        let within = places.filter(|id| self.start(id.stage) != Some(State::Before(*id)));
+        let passed: HashSet<State> = ends.chain(within.map(State::Before)).collect();
+        self.kept.retain(|state| !passed.contains(state));
+    }
+
     /// The states that must be there before anything runs.
     pub(crate) fn needs(&self) -> HashSet<State> {
         let roots = self.begins.iter().flatten().filter(|begin| begin.parent.is_none());

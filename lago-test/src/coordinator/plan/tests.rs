@@ -80,6 +80,30 @@ fn a_stage_that_is_selected_as_a_whole_makes_its_states_anew() {
 }
 
 #[test]
+fn a_state_that_the_plan_passes_through_is_made_anew() {
+    // The last of `deploy` is selected, so its end is on the way to the other two stages.
+    let selected = [id(0, 1), id(1, 0), id(2, 0)];
+    let choice = |at| if selected.contains(&at) { Choice::Selected } else { Choice::Unasked };
+    let saved = [State::Start, State::After(0)];
+    let plan = fork().plan(choice, |state| saved.contains(&state));
+    assert_eq!(places(&plan)[..2], [id(0, 0), id(0, 1)]);
+    assert_eq!((plan.parent(1), plan.parent(2)), (Some(0), Some(0)));
+    assert!(plan.keeps(State::Start));
+    assert!(!plan.keeps(State::After(0)), "both come back to the end that this run makes");
+}
+
+#[test]
+fn a_stage_that_starts_from_a_state_of_its_own_goes_through_no_other() {
+    let own = State::Before(id(2, 1));
+    let choice =
+        |at| if [id(1, 0), id(2, 1)].contains(&at) { Choice::Selected } else { Choice::Unasked };
+    let plan = fork().plan(choice, |state| state == own);
+    assert_eq!(plan.start(2), Some(own));
+    assert!(plan.goes_through(1, 0) && plan.goes_through(2, 2));
+    assert!(!plan.goes_through(2, 0), "what it stands on was made by an earlier run");
+}
+
+#[test]
 fn a_state_that_holds_what_is_left_out_is_not_used() {
     let choice = |at| if at == id(0, 1) { Choice::LeftOut } else { only(id(2, 0))(at) };
     let plan = chain().plan(choice, |state| matches!(state, State::After(_)));
@@ -192,8 +216,13 @@ proptest! {
             let made_of = shape.made_of(start);
             let expected = shape.made_of(State::Before(first));
             prop_assert_eq!(made_of, expected);
+            for step in plan.steps_of(stage) {
+                let own = State::Before(step.id);
+                prop_assert!(start == own || !plan.keeps(own), "{own:?} is on the way");
+            }
             match plan.parent(stage) {
                 Some(parent) => {
+                    prop_assert!(!plan.keeps(start), "{start:?} is on the way");
                     prop_assert_eq!(start, State::After(parent));
                     prop_assert!(parent < stage && plan.ends(parent));
                 }

@@ -18,6 +18,7 @@ use crate::events::{RunResult, What};
 use crate::files::Files;
 use crate::limits;
 use crate::result::Failure;
+use crate::tell::tell;
 
 impl Runner {
     /// Brings up what scenarios run against and opens the event log.
@@ -34,9 +35,10 @@ impl Runner {
         let Earlier { environment, saved } = earlier;
         let forks = claim.files.forks();
         self.run.open(Session::open(claim, &self.run.suite, &self.run.plan)?);
+        self.states = saved.names_there();
         self.take_charge(environment.clone());
         // The line with the first scenario's name has not ended yet.
-        eprintln!("\n{}", announcement(&saved, &self.run.plan));
+        tell(format_args!("\n{}", announcement(&saved, &self.run.plan)));
         let mut needed: Vec<_> = self.run.plan.needs().into_iter().collect();
         needed.sort_unstable();
         let states = needed.into_iter().map(|state| saved.name(state).to_owned()).collect();
@@ -74,7 +76,8 @@ impl Runner {
 
     fn is_up(&self, took: Duration) {
         if let Some(environment) = &self.environment {
-            eprintln!("the environment is up after {}{}", spoken(took), environment.whence());
+            let (took_spoken, whence) = (spoken(took), environment.whence());
+            tell(format_args!("the environment is up after {took_spoken}{whence}"));
             let from_cache = environment.is_from_cache();
             self.run.event(What::EnvironmentUp { took_ms: millis(took), from_cache });
         }
@@ -128,7 +131,8 @@ impl Runner {
         let Some(environment) = self.environment.clone() else { return Ok(()) };
         self.run.event(What::EnvironmentStarting);
         // The line with the first scenario's name has not ended yet.
-        eprintln!("\nbringing up the environment in {}", environment.directory().display());
+        let directory = environment.directory().display();
+        tell(format_args!("\nbringing up the environment in {directory}"));
         let limited = Limited {
             what: "bringing the environment up",
             limit: self.run.suite.bring_up_limit(),
@@ -153,12 +157,18 @@ impl Runner {
             ]);
         }
         let states = match &self.lanes {
-            Lanes::One(lane) if keep.keeps_states() => lane.saved_names(),
-            _ => Vec::new(),
+            _ if !keep.keeps_states() => Vec::new(),
+            Lanes::One(lane) => lane.saved_names(),
+            Lanes::None | Lanes::Several(_) => std::mem::take(&mut self.states),
         };
         let ended = self.end(&environment, states);
         match &ended {
-            Ok(_) => self.run.interrupts.leaves_behind(None),
+            Ok(_) => {
+                self.run.interrupts.leaves_behind(None);
+                // With the environment went its forks, whatever was to be said about them.
+                self.left.clear();
+                self.trouble = None;
+            }
             Err(failure) => {
                 self.run.event(What::EnvironmentLeft { reason: failure.to_string() });
             }
@@ -180,12 +190,18 @@ impl Runner {
         };
         let ending = environment.clone();
         if states.is_empty() {
-            saved::forget(environment.directory());
             limited.run(move || ending.discard())?;
+            saved::forget(environment.directory());
             self.run.event(What::EnvironmentDiscarded);
             return Ok(Vec::new());
         }
-        limited.run(move || ending.stop())?;
+        let forks = self.run.files().map(|files| files.forks());
+        limited.run(move || {
+            // A lane that was lost has left its fork, and a removal that was given up may have left one.
+            let removed = forks.map_or(Ok(()), |forks| Environment::discard_forks(&forks));
+            ending.stop()?;
+            removed
+        })?;
         self.run.event(What::EnvironmentStopped { states });
         let command = environment.how_to_remove();
         Ok(vec![format!(

@@ -39,8 +39,8 @@ impl Runner {
         }
         let result = self.run.result(failed);
         let mut exit_code = exit_code(&self.run, result);
-        let mut lines = std::mem::take(&mut self.left);
         let put_away = self.put_away(result);
+        let mut lines = std::mem::take(&mut self.left);
         let failures = self.trouble.take().into_iter().chain(put_away.as_ref().err().cloned());
         let failures: Vec<Failure> = failures.collect();
         if !failures.is_empty() {
@@ -75,6 +75,7 @@ impl Runner {
             let ended = parallel.end();
             self.left = ended.left;
             self.trouble = ended.trouble;
+            self.states = ended.states;
             self.lanes = ended.lane.map_or(Lanes::None, |lane| Lanes::One(Box::new(lane)));
         }
         if let Lanes::One(lane) = &mut self.lanes {

@@ -23,6 +23,8 @@ pub(super) struct Parallel {
 pub(super) struct Ended {
     /// The lane on the prefix, unless it was lost.
     pub(super) lane: Option<Lane>,
+    /// The states that are saved on the prefix, as its lane last said.
+    pub(super) states: Vec<String>,
     /// What to say about forks that stay.
     pub(super) left: Vec<String>,
     /// The first thing that went wrong with a fork at its end.
@@ -98,7 +100,12 @@ impl Parallel {
         }
         let lane = self.on_prefix.join().ok().flatten();
         let mut entries = self.board.entries();
-        Ended { lane, left: std::mem::take(&mut entries.left), trouble: entries.trouble.take() }
+        Ended {
+            lane,
+            states: entries.origin.saved_names(),
+            left: std::mem::take(&mut entries.left),
+            trouble: entries.trouble.take(),
+        }
     }
 }
 
