@@ -87,11 +87,13 @@ fn a_failed_take_over_keeps_the_states(fixture: &Fixture) {
 }
 
 fn old_states_are_not_used_when_each_scenario_is_a_run(fixture: &Fixture) {
-    let path = fixture.place.join("default/states.json");
-    let text = fs::read_to_string(&path).expect("there are states");
-    let mut table: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-    table["states"]["deploy"]["saved_at"] = "2001-01-01T00:00:00Z".into();
-    fs::write(&path, table.to_string()).expect("it can be written");
+    let path = fixture.place.join("default/state.json");
+    let text = fs::read_to_string(&path).expect("there are snapshots");
+    let mut state: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let created = &mut state["snapshots"]["deploy"]["created"]["secs_since_epoch"];
+    assert!(created.is_u64(), "{text}");
+    *created = 1.into();
+    fs::write(&path, state.to_string()).expect("it can be written");
     let alone = ["--exact", "failover::takes_over", "NEXTEST=1"];
     fixture.expect(&alone, 0, &["deploy::install passed", "failover::takes_over passed"]);
     assert_eq!(fixture.restored(), ["start"]);

@@ -1,7 +1,7 @@
 //! What an earlier run has left to start from.
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lago::spec::InitFile;
 
@@ -53,18 +53,10 @@ impl Ground {
         from: Option<From>,
         place: Place<'_>,
     ) -> Result<Self, String> {
-        let (mut earlier, hindrance) = match look(suite, shape, place) {
+        let (mut earlier, hindrance) = match look(suite, shape, from, place) {
             Ok(earlier) => (earlier, None),
             Err(hindrance) => (None, Some(hindrance)),
         };
-        if under_nextest()
-            && let Some((earlier, age)) = earlier.as_mut().zip(program_age())
-        {
-            let asked_for = from.and_then(From::state);
-            earlier
-                .saved
-                .retain_since(age, |state| state == State::Start || Some(state) == asked_for);
-        }
         let has = |state| earlier.as_ref().is_some_and(|earlier| earlier.saved.has(state));
         let plan = selection.plan(has);
         let missing = plan.needs().into_iter().find(|&state| !has(state) || !plan.keeps(state));
@@ -89,7 +81,12 @@ impl Ground {
 }
 
 /// What an earlier run has left, or why it is of no use.
-fn look(suite: &Suite, shape: &Shape, place: Place<'_>) -> Result<Option<Earlier>, String> {
+fn look(
+    suite: &Suite,
+    shape: &Shape,
+    from: Option<From>,
+    place: Place<'_>,
+) -> Result<Option<Earlier>, String> {
     let Place { files, init_file, interrupts } = place;
     let prefix = files.prefix.clone();
     // Opening finishes what a killed process has begun.
@@ -108,14 +105,53 @@ fn look(suite: &Suite, shape: &Shape, place: Place<'_>) -> Result<Option<Earlier
     });
     let opened = opened.map_err(|failure| on_one_line(&failure))?;
     let Some((environment, snapshots)) = opened else { return Ok(None) };
-    let names: Vec<_> = snapshots.into_iter().map(|snapshot| snapshot.name).collect();
-    let saved = Saved::of_earlier_run(suite, shape, &files.prefix, &names);
+    let names: Vec<_> = snapshots.iter().map(|snapshot| snapshot.name.clone()).collect();
+    let mut saved = Saved::of_earlier_run(suite, shape, &files.prefix, &names);
     if !saved.there().is_empty()
         && let Some(changed) = what_changed(suite, files, init_file, &environment, &saved)
     {
         return Err(format!("{changed} since states were saved, so they are not used"));
     }
+    if under_nextest()
+        && let Some(built) = program_built()
+    {
+        let fit = [Some(State::Start), from.and_then(From::state)].into_iter().flatten();
+        let fit: Vec<_> = fit.map(|state| saved.name(state).to_owned()).collect();
+        let taken = snapshots.iter().map(|snapshot| Taken {
+            name: &snapshot.name,
+            on: snapshot.parent.as_deref(),
+            at: snapshot.created,
+        });
+        let outdated = outdated(taken, built, &fit);
+        let outdated: Vec<_> = outdated.iter().filter_map(|name| saved.by_name(name)).collect();
+        saved.retain(|state| !outdated.contains(&state));
+    }
     Ok(Some(Earlier { environment, saved }))
+}
+
+/// A snapshot, as far as its age goes.
+struct Taken<'a> {
+    name: &'a str,
+    /// The one that it stands on.
+    on: Option<&'a str>,
+    at: SystemTime,
+}
+
+/// The snapshots that an older test program made, and those that stand on them; without those that are `fit` at any
+/// age. Each is given after the one that it stands on.
+fn outdated<'a>(
+    snapshots: impl Iterator<Item = Taken<'a>>,
+    built: SystemTime,
+    fit: &[String],
+) -> Vec<&'a str> {
+    let mut outdated = Vec::new();
+    for Taken { name, on, at } in snapshots {
+        let stands_on_one = on.is_some_and(|on| outdated.contains(&on));
+        if (at < built || stands_on_one) && !fit.iter().any(|fit| fit == name) {
+            outdated.push(name);
+        }
+    }
+    outdated
 }
 
 fn on_one_line(failure: &Failure) -> String {
@@ -190,5 +226,34 @@ pub(super) fn under_nextest() -> bool {
 
 /// How long ago the test program was built.
 fn program_age() -> Option<Duration> {
-    env::current_exe().ok()?.metadata().ok()?.modified().ok()?.elapsed().ok()
+    program_built()?.elapsed().ok()
+}
+
+fn program_built() -> Option<SystemTime> {
+    env::current_exe().ok()?.metadata().ok()?.modified().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_on_an_outdated_snapshot_is_outdated_too() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let taken = |name, on, seconds| Taken { name, on, at: at(seconds) };
+        let snapshots = || {
+            [
+                taken("start", None, 1),
+                taken("deploy", Some("start"), 2),
+                taken("before.serve.fetch", Some("deploy"), 9),
+                taken("failover", Some("start"), 8),
+            ]
+            .into_iter()
+        };
+        let start = "start".to_owned();
+        let found = outdated(snapshots(), at(5), std::slice::from_ref(&start));
+        assert_eq!(found, ["deploy", "before.serve.fetch"]);
+        let found = outdated(snapshots(), at(5), &[start, "deploy".to_owned()]);
+        assert!(found.is_empty(), "{found:?}");
+    }
 }

@@ -107,17 +107,6 @@ impl Saved {
         }));
     }
 
-    /// Offers only those that are younger than an age, and those that may be of any.
-    pub(super) fn retain_since(&mut self, age: Duration, of_any_age: impl Fn(State) -> bool) {
-        let old: Vec<_> = self
-            .states
-            .keys()
-            .copied()
-            .filter(|&state| !of_any_age(state) && self.age(state).is_some_and(|own| own >= age))
-            .collect();
-        self.retain(|state| !old.contains(&state));
-    }
-
     /// Takes note that the snapshots of these names are going to be removed. What is written down must not describe
     /// another snapshot that gets one of the names.
     pub(super) fn remove(&mut self, names: &[String]) -> Result<(), Failure> {
@@ -304,19 +293,6 @@ mod tests {
         saved.remove(&["deploy".to_owned()]).unwrap();
         let found = of_earlier_run(&suite, prefix.path(), &["start", "deploy"]);
         assert_eq!(found.there(), ["start"]);
-    }
-
-    #[test]
-    fn old_states_are_not_offered_when_only_young_ones_are_wanted() {
-        let suite = suite();
-        let mut saved = Saved::nothing(&suite, &shape(&suite));
-        for state in [State::Start, State::After(0)] {
-            saved.add(state, Vec::new()).unwrap();
-        }
-        saved.retain_since(Duration::from_secs(60), |_| false);
-        assert_eq!(saved.there(), ["start", "deploy"]);
-        saved.retain_since(Duration::ZERO, |state| state == State::Start);
-        assert_eq!(saved.there(), ["start"]);
     }
 
     #[test]
