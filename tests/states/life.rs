@@ -1,10 +1,13 @@
 //! One environment through several runs of its suite.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
-use lago_system_tests::init_file;
+use lago_system_tests::{init_file, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run::Fixture;
 
@@ -75,6 +78,7 @@ fn a_failed_take_over_keeps_the_states(fixture: &Fixture) {
     let ran = fixture.expect(&alone, 3, &["failover::takes_over errored"]);
     assert!(ran.stdout.contains("forks/newer"), "{}", ran.stdout);
     fs::remove_dir_all(&fork).expect("it can be removed");
+    interrupt_a_take_over(fixture);
 
     // Nobody reads what it says, and that is no reason either.
     let (reader, writer) = io::pipe().expect("there are pipes");
@@ -83,6 +87,31 @@ fn a_failed_take_over_keeps_the_states(fixture: &Fixture) {
     assert_eq!(status.expect("it runs").code(), Some(0));
     assert_eq!(fixture.outcomes(), ["failover::takes_over passed"]);
     assert_eq!(fixture.restored(), ["deploy"]);
+    fixture.assert_down();
+}
+
+/// It waits for a fork that somebody else has, which can be removed later.
+fn interrupt_a_take_over(fixture: &Fixture) {
+    let fork = fixture.place.join("default/forks/held");
+    fs::create_dir_all(&fork).expect("it can be made");
+    File::create(fork.join(".lago-unfinished")).expect("it can be made");
+    let held = File::create(fork.join("lock")).expect("it can be made");
+    held.lock().expect("nobody else has it");
+    let said = fixture.place.join("stderr");
+    let mut run = fixture
+        .command(&["--exact", "failover::takes_over"])
+        .stdout(Stdio::null())
+        .stderr(File::create(&said).expect("it can be made"))
+        .spawn()
+        .expect("it runs");
+    let has_said = |text| fs::read_to_string(&said).is_ok_and(|said| said.contains(text));
+    wait_until("the take-over", || has_said("starting from what an earlier run saved"));
+    kill_process(Pid::from_child(&run), Signal::INT).expect("it runs");
+    wait_until("the interrupt", || has_said("once more to leave at once"));
+    // Until the take-over is given up, which is not told of.
+    thread::sleep(Duration::from_secs(1));
+    drop(held);
+    assert_eq!(run.wait().expect("it is a child").code(), Some(130));
     fixture.assert_down();
 }
 

@@ -76,8 +76,11 @@ impl Runner {
 
     fn is_up(&self, took: Duration) {
         if let Some(environment) = &self.environment {
-            let (took_spoken, whence) = (spoken(took), environment.whence());
-            tell(format_args!("the environment is up after {took_spoken}{whence}"));
+            tell(format_args!(
+                "the environment is up after {}{}",
+                spoken(took),
+                environment.whence()
+            ));
             let from_cache = environment.is_from_cache();
             self.run.event(What::EnvironmentUp { took_ms: millis(took), from_cache });
         }
