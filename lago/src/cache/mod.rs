@@ -53,6 +53,7 @@ mod key;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use entry::{Condition, Entry};
@@ -62,7 +63,7 @@ use crate::config::Config;
 use crate::constants::START_LIMIT;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::prefix::{InitOptions, Prefix, init_again};
-use crate::snapshot::SnapshotError;
+use crate::snapshot::{RevertOptions, SnapshotError, set_clocks};
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, error_chain, write_file};
 use crate::{Error, Result};
 
@@ -322,10 +323,15 @@ impl Cached {
 }
 
 /// Brings up an environment that was forked from an entry.
+///
+/// It was kept when it had just booted, so its guests are busy: their clocks are set while ssh is waited for.
 fn wake(prefix: &Prefix) -> Result<()> {
-    prefix.revert(STARTED)?;
+    prefix.revert_with(STARTED, RevertOptions { set_clocks: false })?;
     let vms: Vec<_> = prefix.vms().collect();
-    prefix.virt_env().wait_for_ssh(&vms, START_LIMIT)
+    thread::scope(|scope| {
+        scope.spawn(|| set_clocks(vms.iter().copied()));
+        prefix.virt_env().wait_for_ssh(&vms, START_LIMIT)
+    })
 }
 
 impl Cache {

@@ -1,8 +1,10 @@
 //! The guests' clocks after a revert: they stood still since the snapshot was taken.
 
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::guest::{Agent, Cmd};
+use crate::utils::{error_chain, parallel};
 use crate::virt::Vm;
 use crate::{Result, cmd};
 
@@ -15,11 +17,27 @@ const SSH_LIMIT: Duration = Duration::from_secs(30);
 /// How long `date` may take in the guest when the agent runs it.
 const DATE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Sets the clocks of guests to this machine's. One that cannot be set is no reason to fail.
+pub(crate) fn set_all<'a>(vms: impl IntoIterator<Item = &'a Vm>) {
+    let _span = tracing::info_span!("set clocks").entered();
+    let set = parallel(vms, |vm| {
+        if let Err(error) = set(vm) {
+            let reason = error_chain(&error);
+            tracing::warn!(vm = vm.name(), "the guest's clock could not be set: {reason}");
+        }
+        Ok::<_, Infallible>(())
+    });
+    match set {
+        Ok(_) => {}
+        Err(never) => match never.first {},
+    }
+}
+
 /// Sets a guest's clock to this machine's, through the agent if it answers, else over ssh.
 ///
 /// `date` is faster than the agent's own command, which also has `hwclock` write the time to the clock chip and wait for
 /// the beginning of a second for that. The chip is QEMU's and never stood still.
-pub(super) fn set(vm: &Vm) -> Result<()> {
+fn set(vm: &Vm) -> Result<()> {
     let agent = vm.agent();
     let Err(reason) = set_by_date(agent) else { return Ok(()) };
     tracing::debug!(vm = vm.name(), "the agent cannot set the clock by `date`: {reason}");

@@ -39,6 +39,7 @@ use std::time::{Duration, SystemTime};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use clock::set_all as set_clocks;
 pub(crate) use compression::Compression;
 pub use error::SnapshotError;
 pub(crate) use fork::{

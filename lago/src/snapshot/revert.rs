@@ -139,14 +139,7 @@ fn restore(
         parallel(&running, |vm| take::resume(vm))?;
     }
     if options.set_clocks {
-        let _span = tracing::info_span!("set clocks").entered();
-        parallel(running, |vm| {
-            if let Err(error) = clock::set(vm) {
-                let reason = error_chain(&error);
-                tracing::warn!(vm = vm.name(), "the guest's clock could not be set: {reason}");
-            }
-            Ok::<_, Error>(())
-        })?;
+        clock::set_all(running.into_iter().copied());
     }
     Ok(())
 }
