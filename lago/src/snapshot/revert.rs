@@ -41,7 +41,7 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
     tracing::info_span!("make layer")
         .in_scope(|| announce(prefix.paths(), &mut state, &snapshot, options))?;
     if let Err(error) = tracing::info_span!("stop").in_scope(|| prefix.virt_env().stop_vms()) {
-        return Err(stay(prefix.paths(), &state, before, error));
+        return Err(stay(prefix.paths(), &state, &before, error));
     }
     let back = bring_back(prefix, &snapshot, options);
     let down = back.is_err().then(|| prefix.virt_env().stop_vms());
@@ -95,10 +95,9 @@ fn announce(
 }
 
 /// Takes the announcement back: a VM that cannot be stopped goes on writing to where it was.
-fn stay(paths: &Paths, announced: &State, before: State, error: Error) -> Error {
-    let state = State { pending: None, ..before };
-    let new = announced.layers.keys().filter(|id| !state.layers.contains_key(id)).copied();
-    let undone = state.write(paths).and_then(|()| Ok(layers::remove(paths, new)?));
+fn stay(paths: &Paths, announced: &State, before: &State, error: Error) -> Error {
+    let new = announced.layers.keys().filter(|id| !before.layers.contains_key(id)).copied();
+    let undone = before.write(paths).and_then(|()| Ok(layers::remove(paths, new)?));
     take::with_others(error, undone.err())
 }
 
