@@ -88,12 +88,14 @@ fn a_stopped_environment_keeps_its_disks_and_comes_back_stopped() {
 
 /// Opens a connection from the client to the server, over which something comes all the time.
 fn connect(prefix: &Prefix) {
-    // It ends with its input, so it gets one that stays.
-    let server = "sleep 9999 | nc -l -p 5000 > /dev/shm/received";
-    let client = "while true; do date; sleep 0.1; done | nc server 5000";
-    for (vm, script) in [("server", server), ("client", client)] {
+    let background = |vm: &str, script: &str| {
         run(prefix, vm, &format!("setsid sh -c '{script}' </dev/null >/dev/null 2>&1 &"));
-    }
+    };
+    // It ends with its input, so it gets one that stays.
+    background("server", "sleep 9999 | nc -l -p 5000 > /dev/shm/received");
+    // A client that is too early is refused, and ends.
+    wait_until("the server to listen", || run(prefix, "server", "netstat -ltn").contains(":5000 "));
+    background("client", "while true; do date; sleep 0.1; done | nc server 5000");
     wait_until("the connection", || received(prefix) > 0);
 }
 
