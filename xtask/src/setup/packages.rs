@@ -109,6 +109,14 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
+        why: "test against the ssh server of small guests",
+        debian: &["dropbear-bin"],
+        fedora: &["dropbear"],
+        enterprise_linux: &["dropbear"],
+        // Enterprise Linux has it in EPEL only.
+        optional: true,
+    },
+    Reason {
         why: "check reports against the JUnit schema",
         debian: &["libxml2-utils"],
         fedora: &["libxml2"],
