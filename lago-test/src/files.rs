@@ -27,8 +27,14 @@ use crate::tell::tell;
 /// The name of the prefix that a suite runs in.
 const PREFIX: &str = "default";
 
+/// What happened in a run, inside the prefix.
+const EVENTS: &str = "events.jsonl";
+
 /// A run's own directory, inside the prefix.
 const SCENARIOS: &str = "scenarios";
+
+/// Where the workdirs of suites are, inside the target directory.
+pub(crate) const LAGO: &str = "lago";
 
 /// Where the forks of a prefix are, inside it.
 const FORKS: &str = "forks";
@@ -40,7 +46,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) prefix: PathBuf,
-    suite: String,
+    junit: PathBuf,
 }
 
 /// Held while a run uses a prefix; gone with its process.
@@ -51,16 +57,28 @@ pub(crate) struct PrefixLock {
 }
 
 impl Files {
-    pub(crate) fn new(workdir: &Path, suite: &str) -> Self {
-        Self { prefix: workdir.join(PREFIX), suite: suite.to_owned() }
+    /// Those of a suite's run. `junit` is what the user says of the JUnit file, if anything.
+    pub(crate) fn new(workdir: &Path, suite: &str, junit: Option<&Path>) -> io::Result<Self> {
+        Self::of_prefix(&workdir.join(PREFIX), suite, junit)
+    }
+
+    /// Those of a run in this prefix.
+    pub(crate) fn of_prefix(prefix: &Path, suite: &str, junit: Option<&Path>) -> io::Result<Self> {
+        let junit = junit_path(prefix, suite, junit)?;
+        Ok(Self { prefix: prefix.to_owned(), junit })
     }
 
     pub(crate) fn events(&self) -> PathBuf {
-        self.prefix.join("events.jsonl")
+        Self::events_of(&self.prefix)
+    }
+
+    /// The events of the run in a prefix.
+    pub(crate) fn events_of(prefix: &Path) -> PathBuf {
+        prefix.join(EVENTS)
     }
 
     pub(crate) fn junit(&self) -> PathBuf {
-        self.prefix.join(format!("{}.junit.xml", self.suite))
+        self.junit.clone()
     }
 
     /// A scenario's log, from the prefix.
@@ -171,9 +189,26 @@ fn owner(file: &mut File) -> String {
     }
 }
 
+/// Where a JUnit file goes. Without a word from the user it is `<suite>.junit.xml` in the prefix. A name is a file in
+/// the prefix, a path is taken as it is, and a directory gets a file with the usual name.
+fn junit_path(prefix: &Path, suite: &str, said: Option<&Path>) -> io::Result<PathBuf> {
+    let usual = format!("{suite}.junit.xml");
+    let Some(said) = said else { return Ok(prefix.join(usual)) };
+    if said.as_os_str().as_encoded_bytes().ends_with(b"/") || said.is_dir() {
+        return std::path::absolute(said.join(usual));
+    }
+    match said.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::path::absolute(said),
+        Some(_) => Ok(prefix.join(said)),
+        None => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "the name of the JUnit file is empty"))
+        }
+    }
+}
+
 /// `<target directory>/lago/<suite>`.
 pub(crate) fn default_workdir(suite: &str) -> PathBuf {
-    target_directory().join("lago").join(suite)
+    target_directory().join(LAGO).join(suite)
 }
 
 /// Cargo's target directory, which this program is usually in. Cargo marks it; its variable may be relative to a

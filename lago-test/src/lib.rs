@@ -69,6 +69,7 @@
 struct Readme;
 
 mod assertions;
+pub mod cli;
 mod context;
 mod coordinator;
 mod duration;

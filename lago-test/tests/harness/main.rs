@@ -9,6 +9,7 @@ mod fixtures;
 mod output;
 mod parallel;
 mod repeat;
+mod report;
 mod run;
 mod signals;
 
@@ -35,6 +36,7 @@ fn trials() -> Vec<Trial> {
         output::trials(),
         parallel::trials(),
         repeat::trials(),
+        report::trials(),
         signals::trials(),
     ]
     .into_iter()

@@ -28,7 +28,7 @@ pub(in super::super) struct Claim {
 impl Claim {
     /// Waits for another run that uses the same prefix.
     pub(in super::super) fn take(suite: &Suite, interrupts: &Interrupts) -> Result<Self, Failure> {
-        let files = Files::new(&workdir(suite)?, suite.name());
+        let files = Files::new(&workdir(suite)?, suite.name(), None)?;
         let lock = files.lock(|| interrupts.signal().is_some())?;
         Ok(Self { files, lock })
     }

@@ -1,13 +1,11 @@
 //! The end of a run: workers leave, the environment is put away, the last event and the reports are written.
 
-use std::io;
-
 use super::super::interrupts;
 use super::super::run::Run;
 use super::{Lanes, Runner};
-use crate::events::{self, RunResult, What};
+use crate::events::{RunResult, What};
 use crate::files::Files;
-use crate::report::{console, junit};
+use crate::report::{self, RecordedRun, Report, console};
 use crate::result::Failure;
 
 /// A scenario failed; libtest's code.
@@ -53,17 +51,14 @@ impl Runner {
         let Some(files) = self.run.files() else {
             return Finish { lines, exit_code };
         };
-        match report(&files) {
-            Ok(report) => lines.extend(report),
-            Err(error) => {
-                lines.push(format!("error: the reports could not be written: {error}"));
-                return Finish { lines, exit_code: at_least_infrastructure(exit_code) };
-            }
+        let (reports, mut errors) = report(&files);
+        lines.extend(reports);
+        errors
+            .extend(self.run.lost_event().map(|lost| format!("the events are incomplete: {lost}")));
+        if !errors.is_empty() {
+            exit_code = at_least_infrastructure(exit_code);
         }
-        if let Some(lost) = self.run.lost_event() {
-            lines.push(format!("error: the events are incomplete: {lost}"));
-            return Finish { lines, exit_code: at_least_infrastructure(exit_code) };
-        }
+        lines.extend(errors.into_iter().map(|error| format!("error: {error}")));
         Finish { lines, exit_code }
     }
 
@@ -98,17 +93,24 @@ fn at_least_infrastructure(exit_code: u8) -> u8 {
     if exit_code == 0 { EXIT_INFRASTRUCTURE } else { exit_code }
 }
 
-/// Writes the reports from the events and says where they are.
-fn report(files: &Files) -> io::Result<Vec<String>> {
-    let events = events::read(&files.events())?;
-    junit::write(&events, &files.prefix, &files.junit())?;
-    let mut lines = console::repetitions(&events);
-    lines.extend([
-        console::summary(&events),
-        "events:".to_owned(),
-        files.events().display().to_string(),
-        "JUnit report:".to_owned(),
-        files.junit().display().to_string(),
-    ]);
-    Ok(lines)
+/// Writes the reports from the events and says where they are, then what went wrong with them.
+fn report(files: &Files) -> (Vec<String>, Vec<String>) {
+    let run = match RecordedRun::read(&files.prefix) {
+        Ok(run) => run,
+        Err(error) => {
+            return (Vec::new(), vec![format!("the events cannot be read: {error}")]);
+        }
+    };
+    let mut lines = console::repetitions(&run.events);
+    let events = files.events().display().to_string();
+    lines.extend([console::summary(&run.events), "events:".to_owned(), events]);
+    let mut errors = Vec::new();
+    for Report { name, path, written } in report::write_all(&run, files) {
+        let path = path.display();
+        match written {
+            Ok(()) => lines.extend([format!("{name}:"), path.to_string()]),
+            Err(error) => errors.push(format!("the {name} {path} could not be written: {error}")),
+        }
+    }
+    (lines, errors)
 }
