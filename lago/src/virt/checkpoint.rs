@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use virt::domain::Domain;
-use virt::error::{Error, ErrorNumber};
 use virt::sys;
 
 use super::connection::CHANGE_LIMIT;
 use super::domain_xml::DiskDevice;
-use super::vm::{Vm, VmState};
+use super::vm::Vm;
 use super::xml::Element;
 use super::{VirtError, saved_xml};
 use crate::Result;
@@ -27,19 +25,6 @@ pub(crate) struct Checkpoint {
 }
 
 impl Vm {
-    /// Makes the VM stand still; one that does is left alone. Nothing in the guest notices, until [`Self::resume`].
-    pub fn pause(&self) -> Result<(), VirtError> {
-        self.change("pause", Domain::suspend)
-    }
-
-    /// Lets the VM run on; one that runs is left alone.
-    pub fn resume(&self) -> Result<(), VirtError> {
-        if self.state()? == VmState::Running {
-            return Ok(());
-        }
-        self.change("resume", Domain::resume)
-    }
-
     /// Writes the state of the VM down, moves it onto new files for its disks, and returns its description, which
     /// [`Self::restore`] needs.
     ///
@@ -77,30 +62,6 @@ impl Vm {
     /// How long it may take to read or write all of the memory.
     fn memory_limit(&self) -> Duration {
         CHANGE_LIMIT + Duration::from_secs(self.spec().memory / SLOWEST_DISK)
-    }
-
-    fn change<T: Send + 'static>(
-        &self,
-        action: &'static str,
-        change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, VirtError> {
-        self.change_within(CHANGE_LIMIT, action, change)
-    }
-
-    fn change_within<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        action: &'static str,
-        change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, VirtError> {
-        match self.ask(limit, change)? {
-            Err(e) if e.code().is(ErrorNumber::NoDomain) => Err(VirtError::NotRunning {
-                vm: self.name().to_owned(),
-                reason: format!("it was to be changed ({action}), and libvirt does not know it"),
-                console: crate::guest::console::tail(self.console_log()),
-            }),
-            changed => changed.map_err(|e| self.error(action, &e)),
-        }
     }
 }
 

@@ -1,0 +1,92 @@
+//! Commands, files and shells in a VM's guest.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use virt::error::ErrorNumber;
+
+use super::{Vm, VmState};
+use crate::Result;
+use crate::guest::{Cmd, GuestStatus, Output, Terminal, console};
+use crate::virt::VirtError;
+use crate::virt::connection::QUESTION_LIMIT;
+
+impl Vm {
+    /// Waits until a command can be run in the guest, at most for `limit`. Ends early, with the last lines of the
+    /// console, when the VM goes down.
+    pub fn wait_for_ssh(&self, limit: Duration) -> Result<()> {
+        let _span = tracing::info_span!("wait for ssh", vm = self.name()).entered();
+        let begin = Instant::now();
+        self.inner.ssh.wait(limit)?;
+        tracing::info!("{} answers after {:.1?}", self.ip(), begin.elapsed());
+        Ok(())
+    }
+
+    /// Runs a command in the guest and returns what came of it, whatever its exit status.
+    pub fn output(&self, command: &Cmd) -> Result<Output> {
+        self.require_running()?;
+        Ok(self.inner.ssh.output(command)?)
+    }
+
+    /// Runs a command in the guest; an exit status other than zero is an error that holds the command's output.
+    ///
+    /// ```no_run
+    /// fn kernel(vm: &lago::Vm) -> lago::Result<String> {
+    ///     Ok(vm.run(lago::cmd!("uname", "-r"))?.stdout().trim().to_owned())
+    /// }
+    /// ```
+    pub fn run(&self, command: impl Into<Cmd>) -> Result<Output> {
+        self.require_running()?;
+        Ok(self.inner.ssh.run(&command.into())?)
+    }
+
+    /// Copies a file or a directory of this host into the guest.
+    pub fn copy_to(&self, local: impl AsRef<Path>, remote: impl AsRef<Path>) -> Result<()> {
+        self.require_running()?;
+        Ok(self.inner.ssh.copy_to(local, remote).map(drop)?)
+    }
+
+    /// Copies a file or a directory of the guest to this host.
+    pub fn copy_from(&self, remote: impl AsRef<Path>, local: impl AsRef<Path>) -> Result<()> {
+        self.require_running()?;
+        Ok(self.inner.ssh.copy_from(remote, local).map(drop)?)
+    }
+
+    /// Runs a command in the guest for as long as it takes, with these streams, and returns how it ended.
+    pub fn converse(&self, command: &Cmd, streams: Terminal<'_>) -> Result<GuestStatus> {
+        self.require_running()?;
+        Ok(self.inner.ssh.interactive_on(Some(command), streams)?)
+    }
+
+    /// Opens a shell in the guest on this process's terminal, and returns how it ended.
+    pub fn interactive_ssh(&self) -> Result<GuestStatus> {
+        self.require_running()?;
+        Ok(self.inner.ssh.interactive(None)?)
+    }
+
+    /// Sessions with a guest that was started anew or put back meanwhile are of no use; they are closed here.
+    fn require_running(&self) -> Result<(), VirtError> {
+        let answer = self.ask(QUESTION_LIMIT, |domain| {
+            // A domain that has just gone down has no number any more, and its state says so.
+            Ok((domain.state()?.0, domain.id()))
+        })?;
+        let state = match answer {
+            Ok((state, run)) => {
+                if self.inner.reach.is_other_run(run) {
+                    self.inner.ssh.forget_sessions();
+                }
+                state.into()
+            }
+            Err(e) if e.code().is(ErrorNumber::NoDomain) => VmState::Down,
+            Err(e) => return Err(self.error("look at", &e)),
+        };
+        match state {
+            VmState::Running | VmState::ShuttingDown => Ok(()),
+            state => Err(VirtError::NotRunning {
+                vm: self.inner.name.clone(),
+                reason: format!("libvirt says that it is {state}"),
+                console: console::tail(self.console_log()),
+            }),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! One virtual machine of an environment.
+
+mod commands;
+mod power;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use virt::domain::Domain;
+use virt::error::{Error, ErrorNumber};
+
+use super::VirtError;
+use super::connection::{CHANGE_LIMIT, Connection};
+use super::domain_xml::{DiskDevice, DomainDescription};
+use super::reach::VmReach;
+use crate::Result;
+use crate::guest::{Agent, Ssh, console};
+use crate::spec;
+
+pub use power::VmState;
+
+/// A virtual machine: what the init file says of it, its domain, and the way into its guest.
+///
+/// Cheap to clone; clones share the open ssh sessions.
+#[derive(Clone)]
+pub struct Vm {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    spec: spec::Domain,
+    plan: spec::PlannedVm,
+    description: DomainDescription,
+    disks: Box<dyn CurrentDisks>,
+    connection: Arc<Connection>,
+    reach: Arc<VmReach>,
+    ssh: Ssh,
+    agent: Agent,
+}
+
+/// What a VM is made of.
+pub(crate) struct VmParts {
+    pub(crate) spec: spec::Domain,
+    pub(crate) plan: spec::PlannedVm,
+    /// Its disks come from `disks` whenever it starts.
+    pub(crate) description: DomainDescription,
+    pub(crate) disks: Box<dyn CurrentDisks>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) reach: Arc<VmReach>,
+    pub(crate) ssh: Ssh,
+}
+
+/// The disks that a VM has. They change with every snapshot, so they are asked for when they are needed.
+pub(crate) trait CurrentDisks: Send + Sync {
+    /// The disks to start with now.
+    fn current(&self) -> Result<Vec<DiskDevice>>;
+}
+
+impl Vm {
+    pub(crate) fn new(parts: VmParts) -> Self {
+        let VmParts { spec, plan, description, disks, connection, reach, ssh } = parts;
+        let name = plan.name.clone();
+        let agent = Agent::new(name.clone(), reach.clone());
+        Self {
+            inner: Arc::new(Inner {
+                name,
+                spec,
+                plan,
+                description,
+                disks,
+                connection,
+                reach,
+                ssh,
+                agent,
+            }),
+        }
+    }
+
+    /// The name in the init file, which is the guest's host name too.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The address on the management network.
+    pub fn ip(&self) -> IpAddr {
+        self.inner.ssh.target().address.ip()
+    }
+
+    /// The network cards, in the order of the init file.
+    pub fn nics(&self) -> &[spec::PlannedNic] {
+        &self.inner.plan.nics
+    }
+
+    /// What the init file says of this VM.
+    pub fn spec(&self) -> &spec::Domain {
+        &self.inner.spec
+    }
+
+    /// The name under which libvirt knows the domain.
+    pub fn libvirt_name(&self) -> &str {
+        &self.inner.description.name
+    }
+
+    /// The file that records everything which the guest writes to its serial console.
+    pub fn console_log(&self) -> &Path {
+        &self.inner.description.console_log
+    }
+
+    /// The way into the guest: its pool of ssh sessions.
+    pub fn ssh(&self) -> &Ssh {
+        &self.inner.ssh
+    }
+
+    /// The QEMU guest agent in the guest, for what works without network and sshd.
+    pub fn agent(&self) -> &Agent {
+        &self.inner.agent
+    }
+
+    /// The disks that the VM uses when it starts now.
+    pub(super) fn current_disks(&self) -> Result<Vec<DiskDevice>> {
+        self.inner.disks.current()
+    }
+
+    /// Asks libvirt something about the domain.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        question: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Result<T, Error>, VirtError> {
+        let name = self.libvirt_name().to_owned();
+        self.inner.connection.call(limit, move |connect| {
+            connect.lookup_domain_by_name(&name).and_then(|domain| question(&domain))
+        })
+    }
+
+    /// Changes the domain, which has to be there.
+    pub(super) fn change<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, VirtError> {
+        self.change_within(CHANGE_LIMIT, action, change)
+    }
+
+    /// As [`Self::change`], with a limit of its own.
+    pub(super) fn change_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        action: &'static str,
+        change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, VirtError> {
+        match self.ask(limit, change)? {
+            Err(e) if e.code().is(ErrorNumber::NoDomain) => Err(VirtError::NotRunning {
+                vm: self.name().to_owned(),
+                reason: format!("it was to be changed ({action}), and libvirt does not know it"),
+                console: console::tail(self.console_log()),
+            }),
+            changed => changed.map_err(|e| self.error(action, &e)),
+        }
+    }
+
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.inner.connection
+    }
+
+    pub(super) fn error(&self, action: &'static str, source: &Error) -> VirtError {
+        VirtError::Vm {
+            vm: self.inner.name.clone(),
+            action,
+            message: source.message().to_owned(),
+            hint: String::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Vm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vm")
+            .field("name", &self.name())
+            .field("ip", &self.ip())
+            .finish_non_exhaustive()
+    }
+}

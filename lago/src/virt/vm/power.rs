@@ -1,0 +1,113 @@
+//! Powering a VM on and off, and holding it still.
+
+use std::fmt;
+
+use virt::domain::{Domain, DomainState};
+use virt::error::ErrorNumber;
+
+use super::Vm;
+use crate::Result;
+use crate::virt::VirtError;
+use crate::virt::connection::{CHANGE_LIMIT, QUESTION_LIMIT};
+use crate::virt::domain_xml::DomainDescription;
+
+/// What a VM is doing, in libvirt's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VmState {
+    /// Its processors run.
+    Running,
+    /// It is there, but stands still.
+    Paused,
+    /// It is on its way down.
+    #[serde(rename = "in shutdown")]
+    ShuttingDown,
+    /// It has crashed.
+    Crashed,
+    /// It is not there.
+    Down,
+}
+
+impl fmt::Display for VmState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::ShuttingDown => "in shutdown",
+            Self::Crashed => "crashed",
+            Self::Down => "down",
+        })
+    }
+}
+
+impl From<virt::domain::DomainStateEnum> for VmState {
+    fn from(state: virt::domain::DomainStateEnum) -> Self {
+        match state.known() {
+            Some(DomainState::Paused | DomainState::PMSuspended) => Self::Paused,
+            Some(DomainState::Shutdown) => Self::ShuttingDown,
+            Some(DomainState::Shutoff) => Self::Down,
+            Some(DomainState::Crashed) => Self::Crashed,
+            _ => Self::Running,
+        }
+    }
+}
+
+impl Vm {
+    /// What the VM is doing.
+    pub fn state(&self) -> Result<VmState, VirtError> {
+        match self.ask(QUESTION_LIMIT, Domain::state)? {
+            Ok((state, _)) => Ok(state.into()),
+            Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(VmState::Down),
+            Err(e) => Err(self.error("look at", &e)),
+        }
+    }
+
+    /// Whether the VM is there, running or paused.
+    pub fn alive(&self) -> Result<bool, VirtError> {
+        Ok(!matches!(self.state()?, VmState::Down | VmState::Crashed))
+    }
+
+    /// Powers the VM on; one that is up already is left alone. Returns at power-on: [`Self::wait_for_ssh`] waits
+    /// for the guest.
+    pub fn start(&self) -> Result<()> {
+        if self.alive()? {
+            return Ok(());
+        }
+        let _span = tracing::info_span!("start", vm = self.name()).entered();
+        tracing::info!("powering on");
+        let disks = self.current_disks()?;
+        let xml = DomainDescription { disks, ..self.inner.description.clone() }.to_xml();
+        self.inner
+            .connection
+            .call(CHANGE_LIMIT, move |connect| connect.create_domain_xml(&xml, 0).map(drop))?
+            .map_err(|e| self.error("start", &e))?;
+        Ok(())
+    }
+
+    /// Pulls the plug; a VM that is down already is left alone.
+    pub fn stop(&self) -> Result<(), VirtError> {
+        self.inner.ssh.forget_sessions();
+        if self.state()? == VmState::Down {
+            return Ok(());
+        }
+        tracing::info!(vm = self.name(), "powering off");
+        match self.ask(CHANGE_LIMIT, Domain::destroy)? {
+            Ok(()) => Ok(()),
+            Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(()),
+            Err(e) => Err(self.error("stop", &e)),
+        }
+    }
+
+    /// Makes the VM stand still; one that does is left alone. Nothing in the guest notices, until [`Self::resume`].
+    pub fn pause(&self) -> Result<(), VirtError> {
+        self.change("pause", Domain::suspend)
+    }
+
+    /// Lets the VM run on; one that runs is left alone.
+    pub fn resume(&self) -> Result<(), VirtError> {
+        if self.state()? == VmState::Running {
+            return Ok(());
+        }
+        self.change("resume", Domain::resume)
+    }
+}
