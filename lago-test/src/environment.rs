@@ -174,6 +174,11 @@ impl Environment {
         self.origin == Some(StartOrigin::Cache)
     }
 
+    /// Its VMs.
+    pub(crate) fn vms(&self) -> impl Iterator<Item = &lago::Vm> {
+        self.prefix.vms()
+    }
+
     /// Makes a running [`start`](Self::start) fail soon: nothing that it waits for lives on.
     pub(crate) fn cut_off(&self) -> Result<(), Failure> {
         Ok(self.prefix.host().stop()?)

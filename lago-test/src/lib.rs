@@ -70,6 +70,7 @@ struct Readme;
 
 mod assertions;
 pub mod cli;
+mod console_watch;
 mod context;
 mod coordinator;
 mod duration;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::console_watch::ConsoleRules;
 use crate::context::{Context, Needs};
 use crate::handler::ScenarioFn;
 use crate::requirement::{Requirement, Verdict};
@@ -19,6 +20,7 @@ pub struct Scenario {
     requirements: Vec<Box<dyn Requirement>>,
     timeout: Option<Duration>,
     continue_on_failure: bool,
+    console: ConsoleRules,
 }
 
 impl Scenario {
@@ -34,6 +36,7 @@ impl Scenario {
             requirements: Vec::new(),
             timeout: None,
             continue_on_failure: false,
+            console: ConsoleRules::default(),
         }
     }
 
@@ -56,8 +59,19 @@ impl Scenario {
         self
     }
 
+    /// Console lines that this regular expression finds are no failure while it runs:
+    /// [`Suite::allow_console`](crate::Suite::allow_console).
+    pub fn allow_console(mut self, expression: impl Into<String>) -> Self {
+        self.console.allowed.push(expression.into());
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn console(&self) -> &ConsoleRules {
+        &self.console
     }
 
     pub(crate) fn needs(&self) -> &Needs {
@@ -103,6 +117,11 @@ pub trait IntoScenario<Signature>: Sized {
     /// [`Scenario::requires`].
     fn requires(self, requirement: impl Requirement) -> Scenario {
         self.into_scenario().requires(requirement)
+    }
+
+    /// [`Scenario::allow_console`].
+    fn allow_console(self, expression: impl Into<String>) -> Scenario {
+        self.into_scenario().allow_console(expression)
     }
 }
 

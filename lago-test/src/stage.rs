@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::console_watch::ConsoleRules;
 use crate::scenario::{IntoScenario, Scenario};
 
 /// A part of a suite: scenarios in the order in which they run. It starts from the state that another stage left: the
@@ -31,6 +32,7 @@ pub struct Stage {
     base: Base,
     scenarios: Vec<Scenario>,
     timeout: Option<Duration>,
+    console: ConsoleRules,
 }
 
 /// What a stage starts from.
@@ -48,7 +50,13 @@ impl Stage {
     /// A stage without scenarios. The name has letters, digits, `_` and `-`; `start` is taken.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
-        Self { name, base: Base::Previous, scenarios: Vec::new(), timeout: None }
+        Self {
+            name,
+            base: Base::Previous,
+            scenarios: Vec::new(),
+            timeout: None,
+            console: ConsoleRules::default(),
+        }
     }
 
     /// Starts from the state that an earlier stage left, instead of the one right before this.
@@ -81,8 +89,19 @@ impl Stage {
         self
     }
 
+    /// Console lines that this regular expression finds are no failure while one of its scenarios runs:
+    /// [`Suite::allow_console`](crate::Suite::allow_console).
+    pub fn allow_console(mut self, expression: impl Into<String>) -> Self {
+        self.console.allowed.push(expression.into());
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn console(&self) -> &ConsoleRules {
+        &self.console
     }
 
     pub(crate) fn base(&self) -> &Base {

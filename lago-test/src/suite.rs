@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::console_watch::ConsoleRules;
 use crate::environment::EnvironmentSpec;
 use crate::scenario::Scenario;
 use crate::stage::{Base, Stage};
@@ -36,6 +37,7 @@ pub struct Suite {
     template_repositories: Vec<PathBuf>,
     bring_up_timeout: Duration,
     cached: bool,
+    console: ConsoleRules,
 }
 
 impl Suite {
@@ -51,6 +53,7 @@ impl Suite {
             template_repositories: Vec::new(),
             bring_up_timeout: limits::BRING_UP,
             cached: true,
+            console: ConsoleRules::default(),
         }
     }
 
@@ -78,6 +81,33 @@ impl Suite {
     /// may, unless this says `false`, or the user has switched the cache off (`LAGO_CACHE=off`, `lago cache off`).
     pub fn cached(mut self, cached: bool) -> Self {
         self.cached = cached;
+        self
+    }
+
+    /// Watches the VMs' serial consoles for one more kind of line: a scenario during which a console has a line that the
+    /// regular expression finds fails at once, with `name` and the line. Without this, kernel panics and oopses, hung
+    /// tasks, out-of-memory kills, and errors of file systems and disks do that.
+    ///
+    /// ```
+    /// # use lago_test::Suite;
+    /// Suite::new("web").console_pattern("a kernel warning", r"\bWARNING: CPU: \d+ PID: \d+")
+    /// # ;
+    /// ```
+    ///
+    /// The syntax is that of the crate `regex`. Lines are looked at without colours and control characters.
+    pub fn console_pattern(
+        mut self,
+        name: impl Into<String>,
+        expression: impl Into<String>,
+    ) -> Self {
+        self.console.patterns.push((name.into(), expression.into()));
+        self
+    }
+
+    /// Console lines that this regular expression finds are no failure. [`Stage::allow_console`] and
+    /// [`Scenario::allow_console`] do so for a part of the suite, such as a scenario that makes a kernel panic.
+    pub fn allow_console(mut self, expression: impl Into<String>) -> Self {
+        self.console.allowed.push(expression.into());
         self
     }
 
@@ -122,6 +152,10 @@ impl Suite {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn console(&self) -> &ConsoleRules {
+        &self.console
     }
 
     pub(crate) fn stages(&self) -> &[Stage] {

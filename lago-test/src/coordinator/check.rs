@@ -12,10 +12,12 @@ use crate::suite::Suite;
 pub(super) fn problems(suite: &Suite) -> Vec<String> {
     let mut problems = Vec::new();
     problems.extend(bad_name("suite", suite.name()));
+    problems.extend(suite.console().problems());
     let mut stages = HashSet::new();
     for (number, stage) in suite.stages().iter().enumerate() {
         problems.extend(bad_name("stage", stage.name()));
         problems.extend(bad_base(suite, number));
+        problems.extend(stage.console().problems());
         if stage.name() == START {
             problems.push(format!(
                 "a stage cannot be named `{START}`: that is the state of the environment as it came up"
@@ -27,6 +29,7 @@ pub(super) fn problems(suite: &Suite) -> Vec<String> {
         let mut scenarios = HashSet::new();
         for scenario in stage.list() {
             problems.extend(bad_name("scenario", scenario.name()));
+            problems.extend(scenario.console().problems());
             if !scenarios.insert(scenario.name()) {
                 problems.push(format!(
                     "stage `{}` has two scenarios named `{}`; name one with Scenario::new",

@@ -1,5 +1,7 @@
 //! A lane: one environment, the worker in it, and where it stands. Scenarios run in a lane one after the other.
 
+mod aftermath;
+mod consoles;
 mod fork;
 mod repeat;
 mod states;
@@ -13,6 +15,7 @@ use super::run::Run;
 use super::saved::Saved;
 use super::selection::full_name;
 use super::worker_process::WorkerProcess;
+use crate::console_watch::{ConsoleWatch, Finding};
 use crate::environment::Environment;
 use crate::events::What;
 use crate::outcome::Outcome;
@@ -35,12 +38,19 @@ pub(super) struct Lane {
     within: Option<usize>,
     /// The scenarios whose work is in the environment, as `stage::scenario`.
     made_of: Vec<String>,
+    /// The consoles of the environment's VMs.
+    consoles: Option<ConsoleWatch>,
+    /// What a console has said between two scenarios that the next one cannot run on.
+    trouble: Option<Finding>,
+    /// The scenario that ran here last.
+    last: Option<ScenarioId>,
 }
 
 impl Lane {
     /// The lane on the prefix itself, in the state right after bring-up. `saved` is for where states are written down.
     pub(super) fn new(run: Arc<Run>, environment: Option<Environment>, saved: Saved) -> Self {
         Self {
+            consoles: consoles::watch(&run.suite, environment.as_ref()),
             run,
             fork: None,
             environment,
@@ -49,6 +59,8 @@ impl Lane {
             at: Some(State::Start),
             within: None,
             made_of: Vec::new(),
+            trouble: None,
+            last: None,
         }
     }
 
@@ -103,6 +115,7 @@ impl Lane {
             self.go_to(start)?;
             self.within = Some(stage);
         }
+        self.look_at_consoles(Some(step.id));
         if self.comes_after_prerequisites(step) {
             self.save_for_later(State::Before(step.id));
         }
@@ -118,9 +131,17 @@ impl Lane {
 
     fn run_once(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
         self.at = None;
-        let (outcome, took) = self.run_in_worker(id);
+        let (outcome, took) = match self.outcome_of_trouble() {
+            Some(outcome) => (outcome, None),
+            None => self.run_in_worker(id),
+        };
+        self.last = Some(id);
         if took.is_some() {
             self.made_of.push(full_name(&self.run.suite, id));
+        }
+        if outcome.is_failure() {
+            self.aftermath(id);
+            self.skip_consoles();
         }
         (outcome, took)
     }
@@ -129,6 +150,7 @@ impl Lane {
         let whole = self.run.plan.ends(stage) && !self.run.is_spoiled(stage);
         if self.within.take_if(|within| *within == stage).is_some() {
             self.at = whole.then_some(State::After(stage));
+            self.look_at_consoles(None);
         }
         let saving = self.save_end(stage);
         let (not_kept, saving_ms) = match saving {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -15,6 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::interrupts::{self, Interrupts};
 use crate::limits;
+use crate::outcome::Outcome;
 use crate::protocol::{self, Answer, Request};
 
 /// A running worker.
@@ -37,14 +39,19 @@ pub(super) enum Waited {
     Garbled(io::Error),
     LimitPassed,
     Interrupted,
+    /// What was looked at meanwhile has settled the outcome.
+    CalledOff(Outcome),
 }
+
+/// What happens while an answer is waited for.
+pub(super) type Meanwhile<'a> = dyn FnMut() -> ControlFlow<Outcome> + 'a;
 
 /// How a wait is watched: its limit, what ends it early, and what happens meanwhile.
 pub(super) struct Watch<'a> {
     pub(super) limit: Duration,
     pub(super) interrupts: &'a Interrupts,
-    /// Called now and then while waiting, at the latest after the duration.
-    pub(super) meanwhile: Option<(Duration, &'a mut dyn FnMut())>,
+    /// Called now and then while waiting, at the latest after the duration. It may end the wait with an outcome.
+    pub(super) meanwhile: Option<(Duration, &'a mut Meanwhile<'a>)>,
 }
 
 impl WorkerProcess {
@@ -104,8 +111,10 @@ impl WorkerProcess {
                 Ok(ready) => ready,
                 Err(error) => return Waited::Garbled(error),
             };
-            if let Some((_, meanwhile)) = &mut watch.meanwhile {
-                meanwhile();
+            if let Some((_, meanwhile)) = &mut watch.meanwhile
+                && let ControlFlow::Break(outcome) = meanwhile()
+            {
+                return Waited::CalledOff(outcome);
             }
             match ready {
                 // An answer that was sent right before the end still counts.

@@ -3,6 +3,7 @@
 //! The commands and their answers are QEMU's: <https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html>.
 
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,6 +22,12 @@ pub const FREEZE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long to wait between two tries of [`Agent::wait`].
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How much of a file is asked for at once. libvirt takes answers up to 4 MiB.
+const READ_BYTES: usize = 1 << 20;
+
+/// What an agent that copies a file is doing.
+const READ: &str = "read a file";
 
 /// How long one try of [`Agent::wait`] may take; libvirt counts whole seconds.
 const TRY_LIMIT: Duration = Duration::from_secs(1);
@@ -127,8 +134,8 @@ impl Agent {
             if status["exited"] == true {
                 return Ok(AgentOutput {
                     code: status["exitcode"].as_i64(),
-                    stdout: self.decoded(&status["out-data"])?,
-                    stderr: self.decoded(&status["err-data"])?,
+                    stdout: self.decoded(WHAT, &status["out-data"])?,
+                    stderr: self.decoded(WHAT, &status["err-data"])?,
                 });
             }
             if started.elapsed() >= limit {
@@ -139,11 +146,44 @@ impl Agent {
         }
     }
 
-    fn decoded(&self, data: &Value) -> Result<Vec<u8>> {
+    /// Copies a file of the guest to `to`, within the limit.
+    ///
+    /// # Errors
+    /// [`GuestError::Agent`] when it cannot be read, or the limit passes; what was read until then has been written.
+    pub fn read_file(&self, path: &str, to: &mut dyn Write, limit: Duration) -> Result<()> {
+        let started = Instant::now();
+        let question = json!({ "path": path, "mode": "r" });
+        let handle = self.command(READ, "guest-file-open", &question, ANSWER_LIMIT)?;
+        let read = self.read_handle(&handle, to, limit.saturating_sub(started.elapsed()));
+        let question = json!({ "handle": handle });
+        let closed = self.command(READ, "guest-file-close", &question, ANSWER_LIMIT);
+        read.and(closed.map(drop))
+    }
+
+    fn read_handle(&self, handle: &Value, to: &mut dyn Write, limit: Duration) -> Result<()> {
+        let started = Instant::now();
+        let question = json!({ "handle": handle, "count": READ_BYTES });
+        loop {
+            let answer = self.command(READ, "guest-file-read", &question, ANSWER_LIMIT)?;
+            let bytes = self.decoded(READ, &answer["buf-b64"])?;
+            to.write_all(&bytes).map_err(|error| {
+                self.error(READ, AgentFault::Refused(format!("it cannot be written here: {error}")))
+            })?;
+            if answer["eof"] == true {
+                return Ok(());
+            }
+            if started.elapsed() >= limit {
+                let detail = format!("it is longer than what comes within {limit:?}");
+                return Err(self.error(READ, AgentFault::Refused(detail)));
+            }
+        }
+    }
+
+    fn decoded(&self, what: &'static str, data: &Value) -> Result<Vec<u8>> {
         let text = data.as_str().unwrap_or_default();
         BASE64.decode(text).map_err(|error| {
             let detail = format!("its answer is not base64: {error}");
-            self.error("run a program", AgentFault::Refused(detail))
+            self.error(what, AgentFault::Refused(detail))
         })
     }
 
@@ -258,6 +298,31 @@ mod tests {
         let output = agent.exec("true", &[], ANSWER_LIMIT).unwrap();
         let expected = AgentOutput { code: Some(3), stdout: b"hi\n".into(), stderr: Vec::new() };
         assert_eq!(output, expected);
+    }
+
+    #[test]
+    fn a_file_is_read_to_its_end() {
+        let agent = agent([
+            Ok(r#"{"return":1000}"#),
+            Ok(r#"{"return":{"count":3,"buf-b64":"aGkK","eof":false}}"#),
+            Ok(r#"{"return":{"count":2,"buf-b64":"eW8=","eof":true}}"#),
+            Ok(r#"{"return":{}}"#),
+        ]);
+        let mut content = Vec::new();
+        agent.read_file("/etc/motd", &mut content, ANSWER_LIMIT).unwrap();
+        assert_eq!(content, b"hi\nyo");
+    }
+
+    #[test]
+    fn a_file_that_does_not_come_in_time_is_closed_all_the_same() {
+        let agent = agent([
+            Ok(r#"{"return":1000}"#),
+            Ok(r#"{"return":{"count":3,"buf-b64":"aGkK","eof":false}}"#),
+            Ok(r#"{"return":{}}"#),
+        ]);
+        let error = agent.read_file("/dev/zero", &mut Vec::new(), Duration::ZERO).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("did not read a file") && text.contains("0ns"), "{text}");
     }
 
     #[test]

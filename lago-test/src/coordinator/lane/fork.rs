@@ -8,8 +8,8 @@ use super::super::limited::Limited;
 use super::super::plan::State;
 use super::super::run::{Run, millis};
 use super::super::saved::Saved;
-use super::Lane;
 use super::states::limited;
+use super::{Lane, consoles};
 use crate::duration::spoken;
 use crate::environment::Environment;
 use crate::events::What;
@@ -79,6 +79,7 @@ impl Lane {
         let (from, path) = (state.clone(), fork.path.clone());
         let environment = limited(&what, move || origin.fork(&from, &path))
             .map_err(|failure| failure.without_location().context(format!("{what} failed")))?;
+        self.consoles = consoles::watch(&self.run.suite, Some(&environment));
         self.environment = Some(environment);
         self.at = Some(fork.base);
         self.made_of = self.saved.made_of(fork.base);

@@ -46,6 +46,7 @@ impl Lane {
                 "the environment cannot be put back into the state `{name}`; LAGO_FROM=start makes a new one"
             ))
         })?;
+        self.skip_consoles();
         let took_ms = millis(started.elapsed());
         self.run.event(What::StateRestored { state: name, took_ms, fork: self.fork_name() });
         Ok(())
@@ -62,7 +63,8 @@ impl Lane {
 
     /// Saves a state for a later run of the same scenario, unless states do not stay.
     pub(super) fn save_for_later(&mut self, state: State) {
-        let is_of_use = self.run.options.keep.keeps_states()
+        let is_of_use = self.trouble.is_none()
+            && self.run.options.keep.keeps_states()
             && self.fork.is_none()
             && self.made_of == self.complete(state);
         if is_of_use && self.environment.is_some() && !self.saved.has(state) {
@@ -74,6 +76,9 @@ impl Lane {
     pub(super) fn save_end(&mut self, stage: usize) -> Result<Duration, String> {
         let state = State::After(stage);
         let comes_back = self.run.plan.comes_back_to(state);
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.to_string());
+        }
         let reason = if self.run.is_spoiled(stage) {
             "not all of it has run and passed"
         } else if self.at != Some(state) {

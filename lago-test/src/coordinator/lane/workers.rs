@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io;
+use std::ops::ControlFlow;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,9 @@ use super::super::interrupts;
 use super::super::plan::ScenarioId;
 use super::super::run::text;
 use super::super::tail::{self, Tail};
-use super::super::worker_process::{Waited, Watch, WorkerProcess};
+use super::super::worker_process::{Meanwhile, Waited, Watch, WorkerProcess};
 use super::Lane;
+use crate::console_watch;
 use crate::events::What;
 use crate::limits;
 use crate::outcome::Outcome;
@@ -63,15 +65,34 @@ impl Lane {
         // When it cannot be sent, the worker is gone; waiting tells how.
         let _ = worker.send(&request);
 
+        let live = self.run.live;
+        let allowed = self.allowed([id]);
         let mut tail = Tail::new(&stage, &scenario, &log);
-        let mut print = || tail.print_new();
-        let meanwhile: Option<(Duration, &mut dyn FnMut())> =
-            if self.run.live { Some((tail::PAUSE, &mut print)) } else { None };
+        let has_consoles = self.consoles.is_some();
+        let consoles = &mut self.consoles;
+        let mut look = || {
+            if live {
+                tail.print_new();
+            }
+            match consoles.as_mut().and_then(|consoles| consoles.find(&allowed)) {
+                Some(finding) => {
+                    ControlFlow::Break(Outcome::Failed { failure: finding.into_failure() })
+                }
+                None => ControlFlow::Continue(()),
+            }
+        };
+        let meanwhile: Option<(Duration, &mut Meanwhile<'_>)> = match (live, has_consoles) {
+            (true, _) => Some((tail::PAUSE, &mut look)),
+            (false, true) => Some((console_watch::PAUSE, &mut look)),
+            (false, false) => None,
+        };
         let waited = worker.wait(Watch { limit, interrupts: &self.run.interrupts, meanwhile });
-        if self.run.live {
+        if live {
             tail.print_rest();
         }
-        Ok(self.conclude(worker, waited, limit))
+        let is_settled = matches!(waited, Waited::CalledOff(_));
+        let outcome = self.conclude(worker, waited, limit);
+        Ok(if is_settled { outcome } else { self.with_consoles(outcome, &allowed) })
     }
 
     fn conclude(&mut self, worker: WorkerProcess, waited: Waited, limit: Duration) -> Outcome {
@@ -87,6 +108,10 @@ impl Lane {
             Waited::LimitPassed => {
                 self.end_worker(worker, WorkerProcess::kill);
                 Outcome::timed_out(limit)
+            }
+            Waited::CalledOff(outcome) => {
+                self.end_worker(worker, WorkerProcess::kill);
+                outcome
             }
             Waited::Interrupted => {
                 self.end_worker(worker, WorkerProcess::kill);
@@ -137,6 +162,7 @@ impl Lane {
             }
             Waited::Interrupted => "interrupted while it started".to_owned(),
             Waited::Gone => "it ended before it was ready".to_owned(),
+            Waited::CalledOff(outcome) => outcome.to_string(),
             Waited::Answer(other) => format!("it answered {other:?}"),
             Waited::Garbled(error) => format!("it cannot be understood: {error}"),
         };

@@ -1,8 +1,12 @@
 //! The serial console of a guest, as its log file has it.
 
+mod follow;
+
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+
+pub use follow::Follower;
 
 /// How much of the log's end is looked at.
 const TAIL_BYTES: u64 = 4096;
