@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(both.to_string(), format!("no page\n  caused by: {text}"));
         let both = panic().added_to(Outcome::Errored { message: "the worker died".into() });
         assert_eq!(both.to_string(), format!("the worker died; {text}"));
-        let late = panic().added_to(Outcome::TimedOut { limit_ms: 1000 }).to_string();
+        let late = panic().added_to(Outcome::TimedOut { limit_ms: 1000, note: None }).to_string();
         assert!(late.starts_with(text) && late.contains("caused by: timed out"), "{late}");
     }
 

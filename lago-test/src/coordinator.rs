@@ -72,7 +72,7 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
         }
     };
     // What can be started from is known only once no other run can change it.
-    let claim = Claim::take(&suite, &interrupts);
+    let claim = Claim::take(&suite, options::junit_file().as_deref(), &interrupts);
     let place = claim.as_ref().ok().zip(init_file.as_ref()).map(|(claim, init_file)| Place {
         files: &claim.files,
         init_file,
@@ -129,11 +129,17 @@ fn refuse() -> Result<Completion, Failed> {
 fn execute(arguments: &Arguments, selection: &Selection, run: Run, prepared: Prepared) -> ExitCode {
     let plan = run.plan.clone();
     let runner = Arc::new(Mutex::new(Runner::new(run, prepared)));
+    let has_room = has_room_for_remarks(arguments);
     let trials = selection.trials(&plan, |step| {
         let runner = Arc::clone(&runner);
         move || {
             let mut runner = runner.lock().unwrap_or_else(PoisonError::into_inner);
             let outcome = runner.outcome(step);
+            if let Outcome::Flaky { attempt, .. } = outcome
+                && has_room
+            {
+                print!("flaky, passed at try {attempt}: ");
+            }
             let output = runner.output_end(step);
             verdict(&outcome, output.as_deref())
         }
@@ -163,6 +169,7 @@ fn verdict(outcome: &Outcome, output: Option<&str>) -> Result<Completion, Failed
     match outcome.class() {
         Class::Passed => Ok(Completion::Completed),
         Class::Failure | Class::Error => Err(console::failure(outcome, output).into()),
+        Class::Tolerated => Ok(Completion::ignored_with(console::on_one_line(outcome))),
         Class::NoResult => match outcome {
             Outcome::Blocked { .. } | Outcome::NotRun { .. } if under_nextest() => {
                 Err(outcome.to_string().into())
@@ -170,6 +177,12 @@ fn verdict(outcome: &Outcome, output: Option<&str>) -> Result<Completion, Failed
             _ => Ok(Completion::ignored_with(outcome)),
         },
     }
+}
+
+/// Whether a scenario has a line of its own on standard output.
+fn has_room_for_remarks(arguments: &Arguments) -> bool {
+    let is_pretty = matches!(arguments.format, None | Some(FormatSetting::Pretty));
+    is_pretty && !arguments.quiet && arguments.logfile.is_none()
 }
 
 /// Prints what a person looks for after a run. Standard output belongs to the JSON when that was asked for.

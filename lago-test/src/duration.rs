@@ -25,6 +25,17 @@ pub(crate) fn spoken(duration: Duration) -> String {
     }
 }
 
+/// An age as a person says it.
+pub(crate) fn spoken_age(age: Duration) -> String {
+    let minutes = age.as_secs() / 60;
+    match minutes {
+        0 => format!("{} s", age.as_secs()),
+        1..60 => format!("{minutes} min"),
+        60..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +44,12 @@ mod tests {
     fn durations_are_spoken() {
         let spoken = [1500, 2000, 180_000, 150_000].map(Duration::from_millis).map(spoken);
         assert_eq!(spoken, ["1.5 s", "2 s", "3 min", "2 min 30 s"]);
+    }
+
+    #[test]
+    fn ages_are_coarse() {
+        let spoken = |seconds| spoken_age(Duration::from_secs(seconds));
+        assert_eq!([spoken(5), spoken(3599), spoken(7300)], ["5 s", "59 min", "2 h"]);
+        assert_eq!(spoken(3 * 86_400), "3 days");
     }
 }

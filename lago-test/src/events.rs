@@ -154,6 +154,25 @@ pub enum What {
         /// How long it ran this time, in milliseconds.
         took_ms: u64,
     },
+    /// A scenario that may be tried again has failed, or was tried again.
+    ScenarioTried {
+        /// Its stage.
+        stage: String,
+        /// Its name.
+        scenario: String,
+        /// Which try this was, from 1.
+        attempt: u32,
+        /// How many tries it has at most.
+        of: u32,
+        /// How this try ended.
+        #[serde(flatten)]
+        outcome: Outcome,
+        /// How long this try ran, in milliseconds.
+        took_ms: u64,
+        /// The output of this try, unless there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<OutputPart>,
+    },
     /// A scenario has ended, or will not run.
     ScenarioFinished {
         /// Its stage.
@@ -253,6 +272,17 @@ pub struct Planned {
 pub struct OutputFile {
     /// The file, from the prefix.
     pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A part of a scenario's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputPart {
+    /// The file, from the prefix.
+    pub path: PathBuf,
+    /// Where the part begins, in bytes.
+    pub offset: u64,
     /// Its size.
     pub bytes: u64,
 }

@@ -1,6 +1,7 @@
 //! Where a run's files are.
 //!
 //! ```text
+//! target/lago/junit.xml               of all suites, unless they say where their workdir is
 //! <workdir>/                          target/lago/<suite>, unless the suite says otherwise
 //!   default.lock                      held while a run uses the prefix
 //!   default/                          the prefix
@@ -47,6 +48,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Files {
     pub(crate) prefix: PathBuf,
     junit: PathBuf,
+    /// Only where suites have their workdirs side by side.
+    merged_junit: Option<PathBuf>,
 }
 
 /// Held while a run uses a prefix; gone with its process.
@@ -62,10 +65,16 @@ impl Files {
         Self::of_prefix(&workdir.join(PREFIX), suite, junit)
     }
 
+    /// The same files, with a JUnit file of all suites in the directory that holds the workdir.
+    pub(crate) fn merged(self) -> Self {
+        let place = self.prefix.parent().and_then(Path::parent);
+        Self { merged_junit: place.map(merged_junit), ..self }
+    }
+
     /// Those of a run in this prefix.
     pub(crate) fn of_prefix(prefix: &Path, suite: &str, junit: Option<&Path>) -> io::Result<Self> {
         let junit = junit_path(prefix, suite, junit)?;
-        Ok(Self { prefix: prefix.to_owned(), junit })
+        Ok(Self { prefix: prefix.to_owned(), junit, merged_junit: None })
     }
 
     pub(crate) fn events(&self) -> PathBuf {
@@ -79,6 +88,11 @@ impl Files {
 
     pub(crate) fn junit(&self) -> PathBuf {
         self.junit.clone()
+    }
+
+    /// The JUnit file of all suites beside this one.
+    pub(crate) fn merged_junit(&self) -> Option<&Path> {
+        self.merged_junit.as_deref()
     }
 
     /// A scenario's log, from the prefix.
@@ -131,6 +145,8 @@ impl Files {
             fs::remove_dir_all(self.prefix.join(SCENARIOS)),
             fs::remove_file(self.events()),
             fs::remove_file(self.junit()),
+            // It is written again as soon as there are events. Better none than one that tells of an earlier run.
+            self.merged_junit().map_or(Ok(()), fs::remove_file),
         ] {
             match removed {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -206,6 +222,12 @@ fn junit_path(prefix: &Path, suite: &str, said: Option<&Path>) -> io::Result<Pat
     }
 }
 
+/// The JUnit file of all suites whose workdirs are in a directory. It is not named as that of one suite is, so that no
+/// pattern for those finds every scenario twice.
+pub(crate) fn merged_junit(place: &Path) -> PathBuf {
+    place.join("junit.xml")
+}
+
 /// `<target directory>/lago/<suite>`.
 pub(crate) fn default_workdir(suite: &str) -> PathBuf {
     target_directory().join(LAGO).join(suite)
@@ -244,5 +266,23 @@ mod tests {
         assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
         drop(held);
         lock(&path, Duration::ZERO, || false).unwrap();
+    }
+
+    #[test]
+    fn the_junit_file_is_where_the_user_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let prefix = Path::new("/work/web/default");
+        let path = |said: &str| junit_path(prefix, "web", Some(Path::new(said))).unwrap();
+        let usual = junit_path(prefix, "web", None).unwrap();
+        assert_eq!(usual, Path::new("/work/web/default/web.junit.xml"));
+        assert_eq!(path("results.xml"), Path::new("/work/web/default/results.xml"));
+        assert_eq!(path("/elsewhere/results.xml"), Path::new("/elsewhere/results.xml"));
+        let here = env::current_dir().unwrap();
+        assert_eq!(path("below/results.xml"), here.join("below/results.xml"));
+        assert_eq!(path("./results.xml"), here.join("results.xml"));
+        assert_eq!(path("new/"), here.join("new/web.junit.xml"));
+        let there = directory.path().to_str().unwrap();
+        assert_eq!(path(there), directory.path().join("web.junit.xml"));
+        assert!(junit_path(prefix, "web", Some(Path::new(""))).is_err());
     }
 }

@@ -46,7 +46,8 @@
 //! that a scenario and its child processes print belongs to it.
 //!
 //! After a failure, the rest of its stage and every stage that stands on it is [blocked](Outcome::Blocked): reported as
-//! not run, with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither.
+//! not run, with the name of what failed. [`continue_on_failure`] scenarios block nothing, skipped ones neither. One that
+//! has [retries](Scenario::retries) fails only when all of them do.
 //!
 //! # States
 //!

@@ -29,6 +29,9 @@ pub const WORKER_KILL: Duration = Duration::from_secs(10);
 /// Waiting for another run of the same suite, which uses the same prefix.
 pub const OTHER_RUN: Duration = Duration::from_secs(60 * 60);
 
+/// Waiting for another suite that writes the JUnit file of all suites: milliseconds, unless that suite is stopped.
+pub const MERGE: Duration = Duration::from_secs(10);
+
 /// `assert_*_within_short`.
 pub const SHORT: Duration = Duration::from_secs(3 * 60);
 

@@ -3,13 +3,18 @@
 pub(crate) mod console;
 mod find;
 pub(crate) mod junit;
+mod merged;
+pub(crate) mod ongoing;
 mod text;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::Utc;
+
 use crate::events::{self, Event, What};
 use crate::files::Files;
+use crate::limits;
 pub(crate) use find::prefixes_below;
 
 /// What a run has left: its events, and the directory from which the paths in them start.
@@ -47,24 +52,43 @@ impl RecordedRun {
 #[derive(Debug)]
 pub(crate) struct Report {
     /// What a person calls it: `JUnit report`.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) written: io::Result<()>,
 }
 
 impl Report {
-    fn write(
-        name: &'static str,
-        path: PathBuf,
-        write: impl FnOnce(&Path) -> io::Result<()>,
-    ) -> Self {
-        let written = write(&path);
-        Self { name, path, written }
+    fn write(name: &str, path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Self {
+        Self { name: name.to_owned(), path: path.to_owned(), written: write(path) }
     }
 }
 
 /// Writes all reports of a run, each whatever becomes of the others. A reader finds an old one or the new one at any
 /// moment, never a half.
 pub(crate) fn write_all(run: &RecordedRun, files: &Files) -> Vec<Report> {
-    vec![Report::write("JUnit report", files.junit(), |path| junit::write(&[run], path))]
+    let mut reports =
+        vec![Report::write("JUnit report", &files.junit(), |path| junit::write(&[run], path))];
+    reports.extend(files.merged_junit().map(write_merged));
+    reports
+}
+
+/// Writes one JUnit file of some runs.
+pub(crate) fn write_merge_of(runs: &[RecordedRun], path: &Path) -> Report {
+    Report::write(&merged_name(runs), path, |path| {
+        junit::write(&runs.iter().collect::<Vec<_>>(), path)
+    })
+}
+
+/// Writes the JUnit file of all suites that have their workdirs beside it.
+pub(crate) fn write_merged(path: &Path) -> Report {
+    let written = merged::write(path, limits::MERGE);
+    let name = match &written {
+        Ok(runs) => merged_name(runs),
+        Err(_) => "JUnit report of all suites".to_owned(),
+    };
+    Report { name, path: path.to_owned(), written: written.map(drop) }
+}
+
+fn merged_name(runs: &[RecordedRun]) -> String {
+    format!("JUnit report of {}", console::suites(runs, Utc::now()))
 }

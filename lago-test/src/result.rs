@@ -6,6 +6,8 @@ use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::noted;
+
 /// What a scenario returns. `?` turns any [`std::error::Error`] into a [`Failure`] with its whole chain of causes.
 pub type TestResult = Result<(), Failure>;
 
@@ -86,6 +88,13 @@ impl Failure {
     pub fn context(mut self, message: impl Into<String>) -> Self {
         let cause = std::mem::replace(&mut self.message, message.into());
         self.causes.insert(0, cause);
+        self
+    }
+
+    /// The same failure with something to add in its message.
+    #[must_use]
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.message = noted(&self.message, note);
         self
     }
 

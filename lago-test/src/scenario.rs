@@ -21,6 +21,8 @@ pub struct Scenario {
     timeout: Option<Duration>,
     continue_on_failure: bool,
     console: ConsoleRules,
+    retries: Option<u32>,
+    unstable: Option<String>,
 }
 
 impl Scenario {
@@ -37,6 +39,8 @@ impl Scenario {
             timeout: None,
             continue_on_failure: false,
             console: ConsoleRules::default(),
+            retries: None,
+            unstable: None,
         }
     }
 
@@ -66,6 +70,27 @@ impl Scenario {
         self
     }
 
+    /// Runs it again when it fails, at most so many times, each time from the state that it found the first time. If it
+    /// passes then, it is [flaky](crate::Outcome::Flaky), which every report shows. Otherwise what its stage says
+    /// holds, then what its suite says, then 0.
+    ///
+    /// Where the environment is in no saved state, this costs a snapshot before the scenario.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
+        self
+    }
+
+    /// Says that it is known to fail now and then, or always, and why. In a run with `LAGO_TOLERATE_UNSTABLE=1` a failure
+    /// of it is a [known failure](crate::Outcome::KnownFailure), with which the run can pass. Otherwise it is a failure
+    /// like any other, with the reason in its message.
+    ///
+    /// Either way a failure leaves the environment as it should not be, and so blocks what stands on it, unless it is
+    /// [`continue_on_failure`](Self::continue_on_failure) too.
+    pub fn unstable(mut self, reason: impl Into<String>) -> Self {
+        self.unstable = Some(reason.into());
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -84,6 +109,15 @@ impl Scenario {
 
     pub(crate) fn blocks_others(&self) -> bool {
         !self.continue_on_failure
+    }
+
+    pub(crate) fn chosen_retries(&self) -> Option<u32> {
+        self.retries
+    }
+
+    /// Why it is known to fail, if it is.
+    pub(crate) fn unstable_reason(&self) -> Option<&str> {
+        self.unstable.as_deref()
     }
 
     /// Checks the requirements, makes the parameters and runs the function. Called in the worker only.
@@ -122,6 +156,16 @@ pub trait IntoScenario<Signature>: Sized {
     /// [`Scenario::allow_console`].
     fn allow_console(self, expression: impl Into<String>) -> Scenario {
         self.into_scenario().allow_console(expression)
+    }
+
+    /// [`Scenario::retries`].
+    fn retries(self, retries: u32) -> Scenario {
+        self.into_scenario().retries(retries)
+    }
+
+    /// [`Scenario::unstable`].
+    fn unstable(self, reason: impl Into<String>) -> Scenario {
+        self.into_scenario().unstable(reason)
     }
 }
 

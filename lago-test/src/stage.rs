@@ -33,6 +33,7 @@ pub struct Stage {
     scenarios: Vec<Scenario>,
     timeout: Option<Duration>,
     console: ConsoleRules,
+    retries: Option<u32>,
 }
 
 /// What a stage starts from.
@@ -56,6 +57,7 @@ impl Stage {
             scenarios: Vec::new(),
             timeout: None,
             console: ConsoleRules::default(),
+            retries: None,
         }
     }
 
@@ -96,6 +98,12 @@ impl Stage {
         self
     }
 
+    /// What [`Scenario::retries`] says of each of its scenarios that does not say it itself.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -114,5 +122,9 @@ impl Stage {
 
     pub(crate) fn limit(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    pub(crate) fn chosen_retries(&self) -> Option<u32> {
+        self.retries
     }
 }

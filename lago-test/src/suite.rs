@@ -32,6 +32,7 @@ pub struct Suite {
     stages: Vec<Stage>,
     workdir: Option<PathBuf>,
     timeout: Duration,
+    retries: u32,
     launcher: Vec<String>,
     init_file: Option<PathBuf>,
     template_repositories: Vec<PathBuf>,
@@ -48,6 +49,7 @@ impl Suite {
             stages: Vec::new(),
             workdir: None,
             timeout: limits::SCENARIO,
+            retries: 0,
             launcher: Vec::new(),
             init_file: None,
             template_repositories: Vec::new(),
@@ -130,6 +132,12 @@ impl Suite {
         self
     }
 
+    /// What [`Scenario::retries`] says of each scenario that does not say it itself and whose stage does not.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
     /// Starts workers through a command: its words, before the worker's own. It must pass its standard input and
     /// its environment on, as `nice`, `taskset` or `strace -f -o FILE` do. The variable `LAGO_TEST_LAUNCHER` overrides
     /// it.
@@ -201,5 +209,10 @@ impl Suite {
     /// The limit that holds for a scenario of this suite.
     pub(crate) fn limit(&self, stage: &Stage, scenario: &Scenario) -> Duration {
         scenario.limit().or(stage.limit()).unwrap_or(self.timeout)
+    }
+
+    /// How often a scenario of this suite runs again when it fails.
+    pub(crate) fn retries_of(&self, stage: &Stage, scenario: &Scenario) -> u32 {
+        scenario.chosen_retries().or(stage.chosen_retries()).unwrap_or(self.retries)
     }
 }

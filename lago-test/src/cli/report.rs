@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::files::{Files, LAGO};
-use crate::report::{self, RecordedRun, junit, prefixes_below};
+use crate::files::{Files, LAGO, merged_junit};
+use crate::report::{self, RecordedRun, Report, prefixes_below};
 
 /// Options of `lago-test report`.
 #[derive(Debug, clap::Args)]
@@ -28,32 +28,28 @@ pub(super) struct Arguments {
 
 /// Writes the reports of each run, and says where they are.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let runs = read(&arguments.paths)?;
-    let named = arguments.junitxml_file.as_deref();
+    let usual = usual_place();
+    let is_usual = arguments.paths.is_empty();
+    let runs = read(if is_usual { std::slice::from_ref(&usual) } else { &arguments.paths })?;
     let mut failed = 0;
     let mut taken = HashSet::new();
     for run in &runs {
         let suite = run.suite().unwrap_or_default();
-        let files = Files::of_prefix(&run.prefix, suite, named)?;
+        let files = Files::of_prefix(&run.prefix, suite, arguments.junitxml_file.as_deref())?;
         ensure!(
             taken.insert(files.junit()),
             "{} would be the JUnit file of several runs; name a directory, or --merge them",
             files.junit().display()
         );
         for report in report::write_all(run, &files) {
-            match report.written {
-                Ok(()) => say(suite, report.name, &report.path)?,
-                Err(error) => {
-                    eprintln!("error: {suite}: the {} cannot be written: {error}", report.name);
-                    failed += 1;
-                }
-            }
+            failed += usize::from(!say(suite, &report)?);
         }
     }
+    if is_usual {
+        failed += usize::from(!say("all", &report::write_merged(&merged_junit(&usual)))?);
+    }
     if let Some(path) = &arguments.merge {
-        junit::write(&runs.iter().collect::<Vec<_>>(), path)
-            .with_context(|| format!("cannot write the merged JUnit report {}", path.display()))?;
-        say("all", "merged JUnit report", path)?;
+        failed += usize::from(!say("all", &report::write_merge_of(&runs, path))?);
     }
     ensure!(failed == 0, "{failed} of the reports could not be written");
     Ok(())
@@ -61,8 +57,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 
 /// The runs that have left events at or below these paths.
 fn read(paths: &[PathBuf]) -> Result<Vec<RecordedRun>> {
-    let usual = [usual_place()];
-    let paths = if paths.is_empty() { &usual[..] } else { paths };
     let mut runs = Vec::new();
     for path in paths {
         let prefixes = prefixes_below(path)
@@ -88,6 +82,13 @@ fn usual_place() -> PathBuf {
     found.unwrap_or_else(|| in_target(Path::new("")))
 }
 
-fn say(suite: &str, report: &str, path: &Path) -> io::Result<()> {
-    writeln!(io::stdout(), "{suite}: {report}:\n{}", path.display())
+/// Says where a report is, or why it is not there. Whether it is.
+fn say(suite: &str, report: &Report) -> io::Result<bool> {
+    let Report { name, path, written } = report;
+    let path = path.display();
+    match written {
+        Ok(()) => writeln!(io::stdout(), "{suite}: {name}:\n{path}")?,
+        Err(error) => eprintln!("error: {suite}: the {name} {path} cannot be written: {error}"),
+    }
+    Ok(written.is_ok())
 }

@@ -1,9 +1,11 @@
 //! A lane: one environment, the worker in it, and where it stands. Scenarios run in a lane one after the other.
 
 mod aftermath;
+mod anchor;
 mod consoles;
 mod fork;
 mod repeat;
+mod retry;
 mod states;
 mod workers;
 
@@ -82,6 +84,7 @@ impl Lane {
     /// Runs one scenario, unless something keeps it from running, and records how it ended.
     pub(super) fn execute(&mut self, step: Step) -> Outcome {
         let (outcome, took) = self.attempt(step);
+        let outcome = if took.is_some() { self.run.judge(step.id, outcome) } else { outcome };
         self.run.finished(step.id, &outcome, took);
         let stage = step.id.stage;
         if self.run.plan.steps_of(stage).next_back().is_some_and(|last| last.id == step.id) {
@@ -99,8 +102,11 @@ impl Lane {
             let message = failure.without_location().to_string();
             return (Outcome::Errored { message }, None);
         }
+        let tries = self.run.tries(step.id);
         if step.role == Role::Selected && self.run.options.repeat > 1 {
             self.repeat(step.id)
+        } else if tries > 1 {
+            self.try_up_to(tries, step.id)
         } else {
             self.run_once(step.id)
         }

@@ -1,6 +1,7 @@
 //! What the environment variables and the command line say about how scenarios run.
 
 use std::env;
+use std::path::PathBuf;
 
 use libtest_mimic::Arguments;
 
@@ -18,6 +19,12 @@ pub(super) const FROM: &str = "LAGO_FROM";
 /// How often each selected scenario runs.
 const REPEAT: &str = "LAGO_REPEAT";
 
+/// Whether a failure of a scenario that is known to be unstable is tolerated.
+const TOLERATE_UNSTABLE: &str = "LAGO_TOLERATE_UNSTABLE";
+
+/// Where the JUnit file goes; `--junitxml-file` wins over it.
+const JUNITXML_FILE: &str = "LAGO_JUNITXML_FILE";
+
 /// How a run goes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Options {
@@ -29,6 +36,8 @@ pub(super) struct Options {
     pub(super) repeat: u32,
     /// What stays after the run.
     pub(super) keep: Keep,
+    /// Whether the run can pass with failures of scenarios that are known to be unstable.
+    pub(super) tolerates_unstable: bool,
 }
 
 /// Where a run starts.
@@ -53,16 +62,28 @@ impl From {
 impl Options {
     /// What is said, or everything that is wrong with it.
     pub(super) fn read(suite: &Suite, arguments: &Arguments) -> Result<Self, Vec<String>> {
-        let (jobs, from, repeat, keep) =
-            (jobs(arguments), from(suite), repeat(), Keep::from_environment());
-        match (jobs, from, repeat, keep) {
-            (Ok(jobs), Ok(from), Ok(repeat), Ok(keep)) => Ok(Self { jobs, from, repeat, keep }),
-            (jobs, from, repeat, keep) => Err([jobs.err(), from.err(), repeat.err(), keep.err()]
-                .into_iter()
-                .flatten()
-                .collect()),
-        }
+        let mut problems = Vec::new();
+        let options = Self {
+            jobs: or_note(jobs(arguments), &mut problems),
+            from: or_note(from(suite), &mut problems),
+            repeat: or_note(repeat(), &mut problems),
+            keep: or_note(Keep::from_environment(), &mut problems),
+            tolerates_unstable: or_note(switch(TOLERATE_UNSTABLE), &mut problems),
+        };
+        if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
+}
+
+fn or_note<T: Default>(read: Result<T, String>, problems: &mut Vec<String>) -> T {
+    read.unwrap_or_else(|problem| {
+        problems.push(problem);
+        T::default()
+    })
+}
+
+/// What the user says of the place of the JUnit file.
+pub(super) fn junit_file() -> Option<PathBuf> {
+    env::var_os(JUNITXML_FILE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn jobs(arguments: &Arguments) -> Result<usize, String> {
@@ -106,6 +127,15 @@ fn number(variable: &str) -> Result<Option<u32>, String> {
             Ok(number) => Ok(number),
         })
         .transpose()
+}
+
+/// A variable that is `1` or `0`; without it, the same as `0`.
+fn switch(variable: &str) -> Result<bool, String> {
+    match value(variable)?.as_deref() {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => Err(format!("{variable}={other}: it is `1` or `0`")),
+    }
 }
 
 /// A variable's value, unless it is empty.

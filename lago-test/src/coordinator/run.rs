@@ -5,7 +5,7 @@ mod session;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::interrupts::{self, Interrupts};
@@ -16,6 +16,7 @@ use crate::events::{OutputFile, RunResult, What};
 use crate::files::Files;
 use crate::outcome::Outcome;
 use crate::output;
+use crate::report::ongoing::Ongoing;
 use crate::result::Failure;
 use crate::suite::Suite;
 pub(super) use session::{Claim, Session};
@@ -36,6 +37,8 @@ pub(super) struct Run {
     pub(super) live: bool,
     pub(super) interrupts: Interrupts,
     session: Mutex<Option<Session>>,
+    /// Reports of the run so far, once it writes events.
+    ongoing: Mutex<Option<Arc<Ongoing>>>,
     progress: Mutex<Progress>,
     workers_started: AtomicU32,
 }
@@ -76,14 +79,22 @@ impl Run {
             live,
             interrupts,
             session: Mutex::new(None),
+            ongoing: Mutex::new(None),
             progress: Mutex::default(),
             workers_started: AtomicU32::new(0),
         }
     }
 
-    /// From now on events are written.
+    /// From now on events are written, and reports of the run so far.
     pub(super) fn open(&self, session: Session) {
+        let ongoing = Ongoing::begin(&session.files);
         *self.session() = Some(session);
+        *self.ongoing() = Some(Arc::new(ongoing));
+    }
+
+    /// From now on no more reports are written.
+    pub(super) fn end_reports(&self) {
+        self.ongoing().take();
     }
 
     /// Says that nothing can run.
@@ -125,6 +136,27 @@ impl Run {
             failures.filter(|failed| self.plan.goes_through(id.stage, failed.stage)).collect();
         let blocker = self.shape.blocker(id, &failures)?;
         Some(Outcome::Blocked { by: full_name(&self.suite, blocker) })
+    }
+
+    /// How often a scenario is run at most until it passes.
+    pub(super) fn tries(&self, id: ScenarioId) -> u32 {
+        let stage = &self.suite.stages()[id.stage];
+        self.suite.retries_of(stage, &stage.list()[id.scenario]).saturating_add(1)
+    }
+
+    /// What the outcome of a scenario that ran counts for in this run, if it is known to fail.
+    pub(super) fn judge(&self, id: ScenarioId, outcome: Outcome) -> Outcome {
+        let scenario = &self.suite.stages()[id.stage].list()[id.scenario];
+        let Some(reason) = scenario.unstable_reason() else { return outcome };
+        // That it was cut short is no failure that is known.
+        if !outcome.is_failure() || self.interrupts.signal().is_some() {
+            return outcome;
+        }
+        if self.options.tolerates_unstable {
+            Outcome::KnownFailure { reason: reason.to_owned(), failure: outcome.to_string() }
+        } else {
+            outcome.with_note(&format!("known to be unstable: {reason}"))
+        }
     }
 
     /// Records how a scenario ended. `took` is there when it ran.
@@ -184,9 +216,14 @@ impl Run {
 
     /// A scenario's output, if it has printed any.
     fn output(&self, id: ScenarioId) -> Option<OutputFile> {
-        let path = self.log(id);
-        let bytes = self.files()?.prefix.join(&path).metadata().ok()?.len();
-        (bytes > 0).then_some(OutputFile { path, bytes })
+        let bytes = self.output_bytes(id);
+        (bytes > 0).then(|| OutputFile { path: self.log(id), bytes })
+    }
+
+    /// How much a scenario has printed so far.
+    pub(super) fn output_bytes(&self, id: ScenarioId) -> u64 {
+        let log = self.files().map(|files| files.prefix.join(self.log(id)));
+        log.and_then(|log| log.metadata().ok()).map_or(0, |log| log.len())
     }
 
     /// A scenario's log, from the prefix.
@@ -217,9 +254,21 @@ impl Run {
     }
 
     pub(super) fn event(&self, what: What) {
+        let is_an_end = matches!(what, What::ScenarioFinished { .. });
+        let is_shown = matches!(what, What::ScenarioStarted { .. } | What::ScenarioTried { .. });
         if let Some(session) = self.session().as_mut() {
             session.event(what);
         }
+        let ongoing = self.ongoing().clone();
+        match ongoing {
+            Some(ongoing) if is_an_end => ongoing.refresh(),
+            Some(ongoing) if is_shown => ongoing.is_outdated(),
+            _ => {}
+        }
+    }
+
+    fn ongoing(&self) -> MutexGuard<'_, Option<Arc<Ongoing>>> {
+        self.ongoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn session(&self) -> MutexGuard<'_, Option<Session>> {

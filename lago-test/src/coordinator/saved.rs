@@ -153,6 +153,12 @@ impl Saved {
         self.write_down()
     }
 
+    /// Takes note that the snapshot of a state is going to be removed.
+    pub(super) fn take_back(&mut self, state: State) -> Result<(), Failure> {
+        self.states.remove(&state);
+        self.write_down()
+    }
+
     /// All scenarios that ran on the way to a state.
     pub(super) fn made_of(&self, state: State) -> Vec<String> {
         self.states.get(&state).map(|saved| saved.made_of.clone()).unwrap_or_default()
@@ -213,17 +219,6 @@ fn snapshot_name(text: &str) -> String {
 /// Scenarios as `stage::scenario`.
 pub(super) fn full_names(suite: &Suite, ids: &[ScenarioId]) -> Vec<String> {
     ids.iter().map(|&id| full_name(suite, id)).collect()
-}
-
-/// An age as a person says it.
-pub(super) fn spoken_age(age: Duration) -> String {
-    let minutes = age.as_secs() / 60;
-    match minutes {
-        0 => format!("{} s", age.as_secs()),
-        1..60 => format!("{minutes} min"),
-        60..2880 => format!("{} h", minutes / 60),
-        _ => format!("{} days", minutes / 1440),
-    }
 }
 
 #[cfg(test)]
@@ -306,12 +301,5 @@ mod tests {
             assert!(name.starts_with('_'), "{name}");
         }
         assert_ne!(snapshot_name("größe"), snapshot_name("grüße"));
-    }
-
-    #[test]
-    fn ages_are_coarse() {
-        let spoken = |seconds| spoken_age(Duration::from_secs(seconds));
-        assert_eq!([spoken(5), spoken(3599), spoken(7300)], ["5 s", "59 min", "2 h"]);
-        assert_eq!(spoken(3 * 86_400), "3 days");
     }
 }

@@ -1,9 +1,16 @@
 //! What a person reads on the terminal. Pure.
 
-use crate::duration::spoken;
-use crate::events::Event;
-use crate::events::What;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::RecordedRun;
+use crate::duration::{spoken, spoken_age};
+use crate::events::{Event, What};
 use crate::outcome::Outcome;
+
+/// A run that began so long ago is likely to be another than the one that was just made.
+const LATELY: Duration = Duration::from_secs(60 * 60);
 
 /// What is printed about a scenario that did not pass: why, and the end of its output.
 pub(crate) fn failure(outcome: &Outcome, output: Option<&str>) -> String {
@@ -41,13 +48,30 @@ pub(super) fn repeated(events: &[Event]) -> Vec<(String, String)> {
     counts.into_iter().map(text).collect()
 }
 
+/// The suites of some runs, each with how long ago its run began if that was not lately.
+pub(crate) fn suites(runs: &[RecordedRun], now: DateTime<Utc>) -> String {
+    let named = runs.iter().map(|run| {
+        let suite = run.suite().unwrap_or_default();
+        let began = run.events.first().map_or(now, |first| first.at);
+        let ago = (now - began).to_std().unwrap_or_default();
+        if ago < LATELY {
+            suite.to_owned()
+        } else {
+            format!("{suite} (which ran {} ago)", spoken_age(ago))
+        }
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
 /// One line on how the scenarios of a run ended, without those kinds that did not occur.
 pub(crate) fn summary(events: &[Event]) -> String {
-    const WORDS: [(&str, &str); 7] = [
+    const WORDS: [(&str, &str); 9] = [
         ("passed", "passed"),
+        ("flaky", "flaky"),
         ("failed", "failed"),
         ("errored", "errored"),
         ("timed_out", "timed out"),
+        ("known_failure", "known to fail"),
         ("skipped", "skipped"),
         ("blocked", "blocked"),
         ("not_run", "not run"),
@@ -63,6 +87,26 @@ pub(crate) fn summary(events: &[Event]) -> String {
     };
     let counted = if counted.is_empty() { "nothing ran".to_owned() } else { counted.join(", ") };
     format!("{counted}, in {}", spoken(took))
+}
+
+/// A line for each scenario that passed or was tolerated, but not as it should: flaky ones and known failures.
+pub(crate) fn unsteady(events: &[Event]) -> Vec<String> {
+    let lines = events.iter().filter_map(|event| match &event.what {
+        What::ScenarioFinished {
+            stage,
+            scenario,
+            outcome: outcome @ (Outcome::Flaky { .. } | Outcome::KnownFailure { .. }),
+            ..
+        } => Some(format!("{stage}::{scenario} {}", on_one_line(outcome))),
+        _ => None,
+    });
+    lines.collect()
+}
+
+/// An outcome where there is no room for more: the first line of its text.
+pub(crate) fn on_one_line(outcome: &Outcome) -> String {
+    let text = outcome.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 fn outcomes(events: &[Event]) -> impl Iterator<Item = &Outcome> {
@@ -100,10 +144,27 @@ mod tests {
         let events = [
             finished(0, Outcome::Passed),
             finished(1, Outcome::Passed),
-            finished(2, Outcome::TimedOut { limit_ms: 1000 }),
+            finished(2, Outcome::TimedOut { limit_ms: 1000, note: None }),
             finished(65, Outcome::Blocked { by: "s::x".into() }),
         ];
         assert_eq!(summary(&events), "2 passed, 1 timed out, 1 blocked, in 1 min 5 s");
+    }
+
+    #[test]
+    fn what_passes_by_luck_or_leave_has_a_line() {
+        let failure = "no page\n  at web.rs:7:1".to_owned();
+        let reason = "slow DNS".to_owned();
+        let events = [
+            finished(0, Outcome::Passed),
+            finished(1, Outcome::Flaky { attempt: 2, failure: failure.clone() }),
+            finished(2, Outcome::KnownFailure { reason, failure }),
+        ];
+        let expected = [
+            "s::x passed at try 2; the first try: no page",
+            "s::x known failure (slow DNS): no page",
+        ];
+        assert_eq!(unsteady(&events), expected);
+        assert_eq!(summary(&events), "1 passed, 1 flaky, 1 known to fail, in 2 s");
     }
 
     #[test]
@@ -120,7 +181,7 @@ mod tests {
             },
         };
         let events = [
-            repeated("fetch", 1, Outcome::TimedOut { limit_ms: 1 }),
+            repeated("fetch", 1, Outcome::TimedOut { limit_ms: 1, note: None }),
             repeated("post", 1, Outcome::Passed),
             repeated("fetch", 2, Outcome::Passed),
         ];

@@ -30,7 +30,12 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Resu
     if depth == 0 {
         return Ok(());
     }
-    for entry in fs::read_dir(directory)? {
+    let entries = match fs::read_dir(directory) {
+        // Another process may have removed it since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && depth < DEPTH => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         // A link may lead anywhere, and the prefix that it leads to is found by its own name.
         if entry.file_type()?.is_dir() {

@@ -1,6 +1,8 @@
 //! The `JUnit` file, as Jenkins and its strict xUnit plugin read it: a function of the events and the scenarios' logs.
 
+mod case;
 mod document;
+mod story;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,7 +19,7 @@ pub(crate) fn write(runs: &[&RecordedRun], path: &Path) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .permissions(fs::Permissions::from_mode(0o644))
         .tempfile_in(directory)?;
-    let xml = document::render(runs, output::excerpt)?;
+    let xml = document::render(runs, &output::excerpt_of)?;
     file.write_all(xml.as_bytes())?;
     file.persist(path)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! The suites that the tests run. They need no VMs.
 
 mod branches;
+mod unsteady;
 
 use std::io::Write as _;
 use std::process::{Command, abort, exit};

@@ -12,6 +12,7 @@ mod repeat;
 mod report;
 mod run;
 mod signals;
+mod unsteady;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ fn trials() -> Vec<Trial> {
         repeat::trials(),
         report::trials(),
         signals::trials(),
+        unsteady::trials(),
     ]
     .into_iter()
     .flatten()

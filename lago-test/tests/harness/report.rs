@@ -1,14 +1,8 @@
 //! `lago-test report`: reports from what a run has left.
 
-use std::process::{Command, Output};
-
-use crate::run::{Fixture, Ran};
+use crate::run::{Fixture, Ran, report};
 
 crate::trials![a_report_is_written_anew_from_events, what_cannot_be_reported_on_is_named];
-
-fn report(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lago-test")).arg("report").args(arguments).output().unwrap()
-}
 
 fn path(ran: &Ran) -> String {
     ran.workdir.path().to_str().unwrap().to_owned()

@@ -2,7 +2,7 @@
 
 use std::io::PipeReader;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use lago_test::Outcome;
@@ -36,6 +36,8 @@ impl Fixture {
             .env_remove("LAGO_JOBS")
             .env_remove("LAGO_REPEAT")
             .env_remove("LAGO_TEST_LAUNCHER")
+            .env_remove("LAGO_TOLERATE_UNSTABLE")
+            .env_remove("LAGO_JUNITXML_FILE")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null());
         Self { name: name.to_owned(), workdir, command }
@@ -188,6 +190,11 @@ impl Ran {
         let outcomes = self.outcomes().into_iter();
         outcomes.map(|(name, outcome)| format!("{name} {}", outcome.word())).collect()
     }
+}
+
+/// `lago-test report` with these arguments.
+pub(crate) fn report(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lago-test")).arg("report").args(arguments).output().unwrap()
 }
 
 /// Waits until a condition holds.

@@ -1,22 +1,19 @@
 //! Running a scenario several times from the same state, to see how often it fails.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::time::Duration;
 
-use super::super::plan::{ScenarioId, State};
+use super::super::plan::ScenarioId;
 use super::super::run::millis;
 use super::Lane;
 use crate::events::What;
 use crate::outcome::Outcome;
-use crate::result::Failure;
 
 impl Lane {
     /// Runs a scenario as often as the user wants, each time from the state that it finds the first time.
     pub(super) fn repeat(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
         let times = self.run.options.repeat;
-        let state = match self.anchor(id) {
-            Ok(state) => state,
+        let anchor = match self.anchor(id) {
+            Ok(anchor) => anchor,
             Err(failure) => {
                 let failure = failure.without_location();
                 let message = format!("the scenario cannot be repeated: {failure}");
@@ -26,12 +23,12 @@ impl Lane {
         let mut took = None;
         let mut outcomes = Vec::new();
         for repetition in 1..=times {
-            if let Err(failure) = self.return_to(state, id.stage) {
+            if let Err(failure) = self.return_to(anchor, id.stage) {
                 self.run.stick();
                 outcomes.push(Outcome::Errored { message: failure.to_string() });
                 break;
             }
-            self.head(id, repetition);
+            self.mark(id, &format!("repetition {repetition} of {times}"));
             let (outcome, ran) = self.run_once(id);
             took = ran.map(|ran| took.unwrap_or_default() + ran).or(took);
             if self.run.interrupts.signal().is_some() && outcome.is_failure() {
@@ -58,35 +55,6 @@ impl Lane {
         }
         (overall(outcomes), took)
     }
-
-    /// A saved state to return to: the one that the environment is in.
-    fn anchor(&mut self, id: ScenarioId) -> Result<State, Failure> {
-        let state = self.at.unwrap_or(State::Before(id));
-        if self.environment.is_some() && !self.saved.has(state) {
-            let name = self.saved.name(state).to_owned();
-            let took = self.save(state)?;
-            self.run.event(What::StateSaved { state: name, took_ms: millis(took) });
-        }
-        self.at = Some(state);
-        Ok(state)
-    }
-
-    fn return_to(&mut self, state: State, stage: usize) -> Result<(), Failure> {
-        self.go_to(state)?;
-        self.within = Some(stage);
-        Ok(())
-    }
-
-    /// Marks in the scenario's log where a repetition begins.
-    fn head(&self, id: ScenarioId, repetition: u32) {
-        let Some(files) = self.run.files() else { return };
-        let path = files.prefix.join(self.run.log(id));
-        let log = OpenOptions::new().append(true).create(true).open(path);
-        // A log that cannot be written to is told of by the worker.
-        let _ = log.and_then(|mut log| {
-            writeln!(log, "---- repetition {repetition} of {} ----", self.run.options.repeat)
-        });
-    }
 }
 
 /// What is said about a scenario that ran several times: the first failure, and how many there were.
@@ -108,11 +76,12 @@ fn overall(outcomes: Vec<Outcome>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::Failure;
 
     #[test]
     fn one_failure_of_several_is_a_failure() {
         let failed = Outcome::Failed { failure: Failure::new("no page").without_location() };
-        let hung = Outcome::TimedOut { limit_ms: 2000 };
+        let hung = Outcome::TimedOut { limit_ms: 2000, note: None };
         let passed = Outcome::Passed;
         assert_eq!(overall(vec![passed.clone(), passed.clone()]), Outcome::Passed);
 

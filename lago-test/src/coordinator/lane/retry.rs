@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::plan::{ScenarioId, State};
+use super::super::plan::ScenarioId;
 use super::super::run::millis;
 use super::Lane;
 use super::anchor::Anchor;

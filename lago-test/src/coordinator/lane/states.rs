@@ -104,7 +104,7 @@ impl Lane {
     }
 
     /// The scenarios that a state is made of when none is left out.
-    fn complete(&self, state: State) -> Vec<String> {
+    pub(super) fn complete(&self, state: State) -> Vec<String> {
         full_names(&self.run.suite, &self.run.shape.made_of(state))
     }
 

@@ -26,9 +26,14 @@ pub(in super::super) struct Claim {
 }
 
 impl Claim {
-    /// Waits for another run that uses the same prefix.
-    pub(in super::super) fn take(suite: &Suite, interrupts: &Interrupts) -> Result<Self, Failure> {
-        let files = Files::new(&workdir(suite)?, suite.name(), None)?;
+    /// Waits for another run that uses the same prefix. `junit` is what the user says of the JUnit file.
+    pub(in super::super) fn take(
+        suite: &Suite,
+        junit: Option<&Path>,
+        interrupts: &Interrupts,
+    ) -> Result<Self, Failure> {
+        let files = Files::new(&workdir(suite)?, suite.name(), junit)?;
+        let files = if suite.chosen_workdir().is_some() { files } else { files.merged() };
         let lock = files.lock(|| interrupts.signal().is_some())?;
         Ok(Self { files, lock })
     }

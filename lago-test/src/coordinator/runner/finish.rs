@@ -48,6 +48,7 @@ impl Runner {
         lines.extend(failures.into_iter().map(|failure| format!("error: {failure}")));
         self.run.event(What::RunFinished { result, exit_code });
 
+        self.run.end_reports();
         let Some(files) = self.run.files() else {
             return Finish { lines, exit_code };
         };
@@ -102,6 +103,7 @@ fn report(files: &Files) -> (Vec<String>, Vec<String>) {
         }
     };
     let mut lines = console::repetitions(&run.events);
+    lines.extend(console::unsteady(&run.events));
     let events = files.events().display().to_string();
     lines.extend([console::summary(&run.events), "events:".to_owned(), events]);
     let mut errors = Vec::new();

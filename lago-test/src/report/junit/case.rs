@@ -171,8 +171,8 @@ mod tests {
     #[test]
     fn output_is_cut_only_when_all_of_it_is_too_much() {
         assert_eq!(shared_out(&[], 1 << 20, 100), 1 << 20);
-        assert_eq!(shared_out(&[10; 10_000], 64 << 10, 100_000), 64 << 10);
+        assert_eq!(shared_out(&vec![10; 10_000], 64 << 10, 100_000), 64 << 10);
         assert_eq!(shared_out(&[1 << 20; 100], 1 << 20, 48 << 20), 1 << 18);
-        assert_eq!(shared_out(&[1 << 20; 1_000_000], 1 << 20, 48 << 20), LEAST_OUTPUT);
+        assert_eq!(shared_out(&vec![1 << 20; 100_000], 1 << 20, 48 << 20), LEAST_OUTPUT);
     }
 }

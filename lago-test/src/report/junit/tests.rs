@@ -48,7 +48,7 @@ fn run(cases: Vec<(&str, &str, Option<Outcome>)>) -> RecordedRun {
 
 /// The report on one run in which every log reads so.
 fn render(run: &RecordedRun, output: &str) -> String {
-    document::render(&[run], |_, _| Ok(output.to_owned())).unwrap()
+    document::render(&[run], &|_, _, _| Ok(output.to_owned())).unwrap()
 }
 
 fn failed(message: &str) -> Outcome {
@@ -62,7 +62,7 @@ fn every_outcome_has_its_form() {
         ("deploy", "install", Some(Outcome::Passed)),
         ("serve", "fetch", Some(failed("no page\nexpected <b>\"it works\"</b>"))),
         ("serve", "die", Some(Outcome::Errored { message: "worker died".into() })),
-        ("serve", "hang", Some(Outcome::TimedOut { limit_ms: 2000 })),
+        ("serve", "hang", Some(Outcome::TimedOut { limit_ms: 2000, note: None })),
         ("serve", "skip", Some(Outcome::Skipped { reason: "no hosts".into() })),
         ("serve", "later", Some(Outcome::Blocked { by: "serve::fetch".into() })),
         ("serve", "last", None),
@@ -73,7 +73,7 @@ fn every_outcome_has_its_form() {
 #[test]
 fn a_log_that_cannot_be_read_is_said_in_its_place() {
     let run = run(vec![("a", "b", Some(Outcome::Passed))]);
-    let xml = document::render(&[&run], |_, _| Err(io::Error::other("gone"))).unwrap();
+    let xml = document::render(&[&run], &|_, _, _| Err(io::Error::other("gone"))).unwrap();
     assert!(xml.contains("[the output in b.log cannot be read: gone]"), "{xml}");
 }
 
