@@ -1,7 +1,9 @@
 //! The process that the user starts: reads the command line, runs scenarios in workers, writes events and reports.
 
+mod arguments;
 mod check;
 mod earlier;
+mod execution;
 mod interrupts;
 mod keep;
 mod lane;
@@ -13,52 +15,64 @@ mod runner;
 mod saved;
 mod schedule;
 mod selection;
+mod show;
 mod tail;
 mod worker_process;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use lago::spec::InitFile;
-use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting};
+use libtest_mimic::{Conclusion, FormatSetting};
+use uuid::Uuid;
 
-use crate::outcome::{Class, Outcome};
-use crate::report::console;
+use crate::report::github;
 use crate::suite::Suite;
 use crate::tell::{self, tell};
+use arguments::Arguments;
 use earlier::{Ground, Place, under_nextest};
+use execution::Execution;
 use interrupts::Interrupts;
 use options::{From, Options};
 use run::{Claim, Run};
-use runner::{Finish, Prepared, Runner};
+use runner::{Prepared, Runner};
 use selection::Selection;
+use show::{Ended, LogFile, Style};
 
 /// The command line or the suite itself is wrong; also clap's own code for that.
 const EXIT_REFUSED: u8 = 2;
 
 /// Runs what the command line asks for.
-pub(crate) fn main(suite: Suite) -> ExitCode {
-    let arguments = Arguments::from_args();
+pub(crate) fn main(mut suite: Suite) -> ExitCode {
+    let arguments = Arguments::read();
     // The line with a scenario's name may not have ended yet.
     tell::tell_what_the_library_says("warn", "\n");
-    let problems = check::problems(&suite);
+    let mut problems = arguments.refusals();
+    problems.extend(check::problems(&suite));
     if !problems.is_empty() {
         return refused(&suite, &problems);
     }
+    let mut selection = Selection::new(&mut suite, &arguments);
     let options = match Options::read(&suite, &arguments) {
         Ok(options) => options,
         Err(problems) => return refused(&suite, &problems),
     };
-    let mut selection = Selection::new(&suite, &arguments);
     if let Some(From::Stage(stage)) = options.from
         && !arguments.list
     {
         selection.begin_after(stage);
     }
-    if arguments.list || selection.is_empty() {
-        let trials = selection.trials(&selection.plan(|_| false), |_| refuse);
-        return libtest_mimic::run(&selection.arguments(), trials).exit_code();
+    let log_file = match arguments.logfile.as_deref().map(LogFile::create).transpose() {
+        Ok(log_file) => log_file,
+        Err(problem) => return refused(&suite, &[problem]),
+    };
+    if arguments.list {
+        return list(&selection, &arguments, log_file);
+    }
+    let style = Style::new(&arguments, under_nextest());
+    if selection.is_empty() {
+        return show_what_is_ignored(&selection, style);
     }
     let init_file = match init_file(&suite) {
         Ok(init_file) => init_file,
@@ -66,13 +80,10 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
     };
     let interrupts = match Interrupts::watch() {
         Ok(interrupts) => interrupts,
-        Err(error) => {
-            tell(format_args!("cannot watch for signals: {error}"));
-            return ExitCode::from(runner::EXIT_INFRASTRUCTURE);
-        }
+        Err(error) => return broken(&format!("cannot watch for signals: {error}")),
     };
     // What can be started from is known only once no other run can change it.
-    let claim = Claim::take(&suite, options::junit_file().as_deref(), &interrupts);
+    let claim = Claim::take(&suite, options.junit_file.as_deref(), &interrupts);
     let place = claim.as_ref().ok().zip(init_file.as_ref()).map(|(claim, init_file)| Place {
         files: &claim.files,
         init_file,
@@ -82,9 +93,10 @@ pub(crate) fn main(suite: Suite) -> ExitCode {
         Ok(ground) => ground,
         Err(problem) => return refused(&suite, &[problem]),
     };
-    let run = Run::new(suite, ground.plan, options, arguments.nocapture, interrupts);
+    let program = selection.program(&ground.plan);
+    let run = Run::new(suite, ground.plan, program, options, interrupts);
     let prepared = Prepared { claim, earlier: ground.earlier, init_file };
-    execute(&arguments, &selection, run, prepared)
+    execute(style, log_file, run, prepared)
 }
 
 fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
@@ -92,6 +104,29 @@ fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
         tell(format_args!("suite `{}`: {problem}", suite.name()));
     }
     ExitCode::from(EXIT_REFUSED)
+}
+
+fn broken(problem: &str) -> ExitCode {
+    tell(problem);
+    ExitCode::from(runner::EXIT_INFRASTRUCTURE)
+}
+
+/// Prints what is selected. Starts nothing and writes nothing but the log file, if that is asked for.
+fn list(selection: &Selection, arguments: &Arguments, log_file: Option<LogFile>) -> ExitCode {
+    let listed = selection.list();
+    let written = log_file.map_or(Ok(()), |mut log_file| log_file.list(&listed));
+    let printed = show::list(&listed, arguments.format())
+        .map_err(|error| format!("the list cannot be printed: {error}"));
+    match written.and(printed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => broken(&problem),
+    }
+}
+
+/// Nothing is to run, so nothing is started and nothing written.
+fn show_what_is_ignored(selection: &Selection, style: Style) -> ExitCode {
+    let program = selection.program(&selection.plan(|_| false));
+    show::run(program, style, |shown| Ended::ignored(shown.ignore_reason())).exit_code()
 }
 
 /// The suite's init file, if it has one, and if that has what the scenarios need.
@@ -121,74 +156,39 @@ fn ground(
     }
 }
 
-/// The body of a trial that is only listed or filtered out.
-fn refuse() -> Result<Completion, Failed> {
-    Err("this trial was not meant to run".into())
-}
-
-fn execute(arguments: &Arguments, selection: &Selection, run: Run, prepared: Prepared) -> ExitCode {
-    let plan = run.plan.clone();
-    let runner = Arc::new(Mutex::new(Runner::new(run, prepared)));
-    let has_room = has_room_for_remarks(arguments);
-    let trials = selection.trials(&plan, |step| {
-        let runner = Arc::clone(&runner);
-        move || {
-            let mut runner = runner.lock().unwrap_or_else(PoisonError::into_inner);
-            let outcome = runner.outcome(step);
-            if let Outcome::Flaky { attempt, .. } = outcome
-                && has_room
-            {
-                print!("flaky, passed at try {attempt}: ");
-            }
-            let output = runner.output_end(step);
-            verdict(&outcome, output.as_deref())
-        }
-    });
+fn execute(style: Style, log_file: Option<LogFile>, run: Run, prepared: Prepared) -> ExitCode {
+    let commands = github::is_here().then(|| Uuid::new_v4().to_string());
+    if let Some(token) = &commands {
+        print(style, &github::stop(token));
+    }
+    let program = run.program.clone();
+    let execution = Arc::new(Execution::new(Runner::new(run, prepared), style, log_file));
+    let shown_one = Arc::clone(&execution);
     // Printing panics when nobody reads it any more; the environment must be taken down all the same.
-    let concluded =
-        catch_unwind(AssertUnwindSafe(|| libtest_mimic::run(&selection.arguments(), trials)));
-    let mut runner = runner.lock().unwrap_or_else(PoisonError::into_inner);
+    let concluded = catch_unwind(AssertUnwindSafe(|| {
+        show::run(program, style, move |shown| shown_one.end(shown))
+    }));
     if concluded.is_err() {
-        runner.call_off("nobody reads the output any more");
+        execution.call_off("nobody reads the output any more");
     }
     let failed = concluded.as_ref().map_or(true, Conclusion::has_failed);
-    let finish = runner.finish(failed);
-    drop(runner);
+    let finish = execution.finish(failed);
     match concluded {
         Ok(_) => {
-            print_finish(arguments, &finish);
+            print(style, &finish.lines.join("\n"));
+            if let Some(token) = &commands {
+                print(style, &github::resume(token));
+                finish.annotations.iter().for_each(|annotation| print(style, annotation));
+            }
             ExitCode::from(finish.exit_code)
         }
         Err(panic) => resume_unwind(panic),
     }
 }
 
-/// A scenario's outcome as `cargo test` knows them. Under nextest, what is ignored while running counts as passed, so
-/// a scenario that could not run is a failure there.
-fn verdict(outcome: &Outcome, output: Option<&str>) -> Result<Completion, Failed> {
-    match outcome.class() {
-        Class::Passed => Ok(Completion::Completed),
-        Class::Failure | Class::Error => Err(console::failure(outcome, output).into()),
-        Class::Tolerated => Ok(Completion::ignored_with(console::on_one_line(outcome))),
-        Class::NoResult => match outcome {
-            Outcome::Blocked { .. } | Outcome::NotRun { .. } if under_nextest() => {
-                Err(outcome.to_string().into())
-            }
-            _ => Ok(Completion::ignored_with(outcome)),
-        },
-    }
-}
-
-/// Whether a scenario has a line of its own on standard output.
-fn has_room_for_remarks(arguments: &Arguments) -> bool {
-    let is_pretty = matches!(arguments.format, None | Some(FormatSetting::Pretty));
-    is_pretty && !arguments.quiet && arguments.logfile.is_none()
-}
-
-/// Prints what a person looks for after a run. Standard output belongs to the JSON when that was asked for.
-fn print_finish(arguments: &Arguments, finish: &Finish) {
-    let text = finish.lines.join("\n");
-    if arguments.format == Some(FormatSetting::Json) {
+/// Prints what is said beside the results. Standard output belongs to the JSON when that was asked for.
+fn print(style: Style, text: &str) {
+    if style.format == FormatSetting::Json {
         tell(text);
     } else {
         println!("{text}");

@@ -2,6 +2,7 @@
 
 pub(crate) mod console;
 mod find;
+pub(crate) mod github;
 pub(crate) mod junit;
 mod merged;
 pub(crate) mod ongoing;

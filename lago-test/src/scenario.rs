@@ -23,6 +23,7 @@ pub struct Scenario {
     console: ConsoleRules,
     retries: Option<u32>,
     unstable: Option<String>,
+    ignored: Option<String>,
 }
 
 impl Scenario {
@@ -41,6 +42,7 @@ impl Scenario {
             console: ConsoleRules::default(),
             retries: None,
             unstable: None,
+            ignored: None,
         }
     }
 
@@ -54,6 +56,14 @@ impl Scenario {
     /// Skips it when the requirement is not met. Several may be given; the first unmet one is the reason.
     pub fn requires(mut self, requirement: impl Requirement) -> Self {
         self.requirements.push(Box::new(requirement));
+        self
+    }
+
+    /// Does not run it unless that is asked for: by `--ignored`, which runs only such scenarios and what they stand on, or
+    /// by `--include-ignored`. Otherwise it is reported as skipped with this reason, and what comes after it runs as if
+    /// it were not there.
+    pub fn ignored(mut self, reason: impl Into<String>) -> Self {
+        self.ignored = Some(reason.into());
         self
     }
 
@@ -107,6 +117,11 @@ impl Scenario {
         self.timeout
     }
 
+    /// Why it does not run unless that is asked for.
+    pub(crate) fn ignore_reason(&self) -> Option<&str> {
+        self.ignored.as_deref()
+    }
+
     pub(crate) fn blocks_others(&self) -> bool {
         !self.continue_on_failure
     }
@@ -146,6 +161,11 @@ pub trait IntoScenario<Signature>: Sized {
     /// [`Scenario::timeout`].
     fn timeout(self, limit: Duration) -> Scenario {
         self.into_scenario().timeout(limit)
+    }
+
+    /// [`Scenario::ignored`].
+    fn ignored(self, reason: impl Into<String>) -> Scenario {
+        self.into_scenario().ignored(reason)
     }
 
     /// [`Scenario::requires`].

@@ -120,6 +120,12 @@ impl Stage {
         &self.scenarios
     }
 
+    /// Takes those scenarios out of which this says `false`; it is given the stage's name.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &Scenario) -> bool) {
+        let Self { name, scenarios, .. } = self;
+        scenarios.retain(|scenario| keep(name, scenario));
+    }
+
     pub(crate) fn limit(&self) -> Option<Duration> {
         self.timeout
     }

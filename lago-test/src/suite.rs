@@ -170,6 +170,17 @@ impl Suite {
         &self.stages
     }
 
+    /// Takes those scenarios out of which this says `false`; it is given the number and the name of their stage. Stages
+    /// stay, without scenarios if need be.
+    pub(crate) fn retain_scenarios(
+        &mut self,
+        mut keep: impl FnMut(usize, &str, &Scenario) -> bool,
+    ) {
+        for (number, stage) in self.stages.iter_mut().enumerate() {
+            stage.retain(|stage, scenario| keep(number, stage, scenario));
+        }
+    }
+
     /// The number of the stage on whose end a stage stands. One that is not declared before it is none.
     pub(crate) fn base(&self, stage: usize) -> Option<usize> {
         match self.stages[stage].base() {

@@ -3,8 +3,9 @@
 use std::env;
 use std::path::PathBuf;
 
-use libtest_mimic::Arguments;
+use libtest_mimic::FormatSetting;
 
+use super::arguments::Arguments;
 use super::keep::Keep;
 use super::plan::State;
 use super::saved::START;
@@ -12,6 +13,12 @@ use crate::suite::Suite;
 
 /// How many stages may run at the same time; `--test-threads` wins over it.
 const JOBS: &str = "LAGO_JOBS";
+
+/// As [`JOBS`], which wins over it: libtest's own variable.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// As `--no-capture`, unless it is 0: libtest's own variable.
+const NO_CAPTURE: &str = "RUST_TEST_NOCAPTURE";
 
 /// The stage from whose saved state a run starts, or `start`.
 pub(super) const FROM: &str = "LAGO_FROM";
@@ -26,7 +33,7 @@ const TOLERATE_UNSTABLE: &str = "LAGO_TOLERATE_UNSTABLE";
 const JUNITXML_FILE: &str = "LAGO_JUNITXML_FILE";
 
 /// How a run goes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Options {
     /// How many stages may run at the same time.
     pub(super) jobs: usize,
@@ -38,6 +45,22 @@ pub(super) struct Options {
     pub(super) keep: Keep,
     /// Whether the run can pass with failures of scenarios that are known to be unstable.
     pub(super) tolerates_unstable: bool,
+    /// Whether no further scenario starts after a failure.
+    pub(super) fail_fast: bool,
+    /// Where output is printed as it comes, if it is.
+    pub(super) live: Option<Live>,
+    /// Whether the output of scenarios that passed is printed too.
+    pub(super) show_output: bool,
+    /// Where the user wants the `JUnit` file, if that was said.
+    pub(super) junit_file: Option<PathBuf>,
+}
+
+/// Where output is printed as it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
+    Stdout,
+    /// Standard output belongs to the JSON.
+    Stderr,
 }
 
 /// Where a run starts.
@@ -69,6 +92,10 @@ impl Options {
             repeat: or_note(repeat(), &mut problems),
             keep: or_note(Keep::from_environment(), &mut problems),
             tolerates_unstable: or_note(switch(TOLERATE_UNSTABLE), &mut problems),
+            fail_fast: arguments.fail_fast,
+            live: live(arguments),
+            show_output: arguments.show_output,
+            junit_file: arguments.junitxml_file.clone().or_else(junit_file),
         };
         if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
@@ -82,16 +109,28 @@ fn or_note<T: Default>(read: Result<T, String>, problems: &mut Vec<String>) -> T
 }
 
 /// What the user says of the place of the JUnit file.
-pub(super) fn junit_file() -> Option<PathBuf> {
+fn junit_file() -> Option<PathBuf> {
     env::var_os(JUNITXML_FILE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn jobs(arguments: &Arguments) -> Result<usize, String> {
-    match arguments.test_threads {
-        Some(0) => Err("--test-threads 0: at least one is needed".to_owned()),
-        Some(threads) => Ok(threads),
-        None => Ok(number(JOBS)?.unwrap_or(1).try_into().unwrap_or(usize::MAX)),
+    if let Some(threads) = arguments.test_threads {
+        return Ok(threads);
     }
+    let jobs = match number(JOBS)? {
+        None => number(THREADS)?,
+        jobs => jobs,
+    };
+    Ok(jobs.unwrap_or(1).try_into().unwrap_or(usize::MAX))
+}
+
+fn live(arguments: &Arguments) -> Option<Live> {
+    let is_wanted = || env::var_os(NO_CAPTURE).is_some_and(|value| value != "0");
+    let stream = match arguments.format() {
+        FormatSetting::Json => Live::Stderr,
+        FormatSetting::Pretty | FormatSetting::Terse => Live::Stdout,
+    };
+    (arguments.no_capture || is_wanted()).then_some(stream)
 }
 
 fn repeat() -> Result<u32, String> {

@@ -2,7 +2,7 @@
 
 mod session;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use super::interrupts::{self, Interrupts};
 use super::options::Options;
 use super::plan::{Plan, ScenarioId, Shape, Step};
 use super::selection::{full_name, shape};
+use super::show::{Program, Turn};
 use crate::events::{OutputFile, RunResult, What};
 use crate::files::Files;
 use crate::outcome::Outcome;
@@ -19,7 +20,8 @@ use crate::output;
 use crate::report::ongoing::Ongoing;
 use crate::result::Failure;
 use crate::suite::Suite;
-pub(super) use session::{Claim, Session};
+pub(super) use session::Claim;
+use session::Session;
 
 /// How much of a failed scenario's output is printed on the terminal.
 const CONSOLE_OUTPUT: u64 = 32 << 10;
@@ -32,9 +34,8 @@ pub(super) struct Run {
     pub(super) suite: Suite,
     pub(super) shape: Shape,
     pub(super) plan: Plan,
+    pub(super) program: Program,
     pub(super) options: Options,
-    /// Whether output is printed as it comes.
-    pub(super) live: bool,
     pub(super) interrupts: Interrupts,
     session: Mutex<Option<Session>>,
     /// Reports of the run so far, once it writes events.
@@ -47,6 +48,8 @@ pub(super) struct Run {
 #[derive(Debug, Default)]
 struct Progress {
     failures: Vec<ScenarioId>,
+    /// How long scenarios ran.
+    took: HashMap<ScenarioId, Duration>,
     /// Stages whose end state is not what it should be.
     spoiled: HashSet<usize>,
     /// Why nothing can run any more, until a scenario has said so.
@@ -67,16 +70,16 @@ impl Run {
     pub(super) fn new(
         suite: Suite,
         plan: Plan,
+        program: Program,
         options: Options,
-        live: bool,
         interrupts: Interrupts,
     ) -> Self {
         Self {
             shape: shape(&suite),
             suite,
             plan,
+            program,
             options,
-            live,
             interrupts,
             session: Mutex::new(None),
             ongoing: Mutex::new(None),
@@ -85,11 +88,24 @@ impl Run {
         }
     }
 
-    /// From now on events are written, and reports of the run so far.
-    pub(super) fn open(&self, session: Session) {
+    /// From now on events are written, and reports of the run so far. What is ignored has ended with that.
+    pub(super) fn open(&self, claim: Claim) -> Result<(), Failure> {
+        let session = Session::open(claim, &self.suite, &self.program)?;
         let ongoing = Ongoing::begin(&session.files);
         *self.session() = Some(session);
         *self.ongoing() = Some(Arc::new(ongoing));
+        for shown in &self.program.shown {
+            if let Turn::Ignored(reason) = &shown.turn {
+                self.event(What::ScenarioFinished {
+                    stage: shown.stage.clone(),
+                    scenario: shown.scenario.clone(),
+                    outcome: Outcome::Skipped { reason: reason.clone() },
+                    took_ms: 0,
+                    output: None,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// From now on no more reports are written.
@@ -161,7 +177,7 @@ impl Run {
 
     /// Records how a scenario ended. `took` is there when it ran.
     pub(super) fn finished(&self, id: ScenarioId, outcome: &Outcome, took: Option<Duration>) {
-        self.remember(id, outcome);
+        self.remember(id, outcome, took);
         let (stage, scenario) = self.names(id);
         let output = took.and_then(|_| self.output(id));
         let outcome = outcome.clone();
@@ -169,10 +185,16 @@ impl Run {
         self.event(What::ScenarioFinished { stage, scenario, outcome, took_ms, output });
     }
 
-    fn remember(&self, id: ScenarioId, outcome: &Outcome) {
+    fn remember(&self, id: ScenarioId, outcome: &Outcome, took: Option<Duration>) {
         let mut progress = self.progress();
+        progress.took.extend(took.map(|took| (id, took)));
         if outcome.is_failure() {
             progress.failures.push(id);
+            if self.options.fail_fast {
+                let failed = full_name(&self.suite, id);
+                let reason = format!("--fail-fast, and {failed} failed");
+                progress.called_off.get_or_insert(reason);
+            }
         }
         // One that was cut short may have done a half of anything.
         let blocks =
@@ -202,9 +224,15 @@ impl Run {
         }
     }
 
-    /// The end of what a scenario that failed has printed, unless it has been shown already.
+    /// How long a scenario ran, if it did.
+    pub(super) fn took(&self, id: ScenarioId) -> Option<Duration> {
+        self.progress().took.get(&id).copied()
+    }
+
+    /// The end of what a scenario has printed, if that is shown and has not been already.
     pub(super) fn output_end(&self, step: Step) -> Option<String> {
-        if self.live || !self.progress().failures.contains(&step.id) {
+        let is_wanted = || self.options.show_output || self.progress().failures.contains(&step.id);
+        if self.options.live.is_some() || !is_wanted() {
             return None;
         }
         let path = self.files()?.prefix.join(self.output(step.id)?.path);

@@ -13,6 +13,7 @@ use super::lane::Lane;
 use super::plan::Step;
 use super::run::{Claim, Run};
 use super::schedule::Schedule;
+use super::show::Ended;
 use crate::environment::Environment;
 use crate::outcome::Outcome;
 use crate::result::Failure;
@@ -66,7 +67,12 @@ impl Runner {
     }
 
     /// Runs a scenario, or waits until it has run, and gives how it ended.
-    pub(super) fn outcome(&mut self, step: Step) -> Outcome {
+    pub(super) fn run_scenario(&mut self, step: Step) -> Ended {
+        let outcome = self.outcome(step);
+        Ended { outcome, took: self.run.took(step.id), output: self.run.output_end(step) }
+    }
+
+    fn outcome(&mut self, step: Step) -> Outcome {
         if let Some(prepared) = self.prepared.take() {
             self.begin(prepared);
         }
@@ -80,11 +86,6 @@ impl Runner {
                 outcome
             }
         }
-    }
-
-    /// The end of what a scenario that failed has printed.
-    pub(super) fn output_end(&self, step: Step) -> Option<String> {
-        self.run.output_end(step)
     }
 
     fn begin(&mut self, prepared: Prepared) {

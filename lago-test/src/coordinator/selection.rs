@@ -1,37 +1,86 @@
-//! Which scenarios the command line asks for, and what libtest-mimic is told about them.
+//! Which scenarios the command line asks for, as libtest does it: one of several filters must match, no `--skip` may,
+//! and ignored ones run only when that is wanted.
 //!
-//! libtest-mimic filters by name only. What runs as a prerequisite was not asked for by name, so the choice is made
-//! here and every trial is marked by its kind; libtest-mimic is then asked to leave out those of one kind.
+//! An ignored scenario that does not run is no part of the suite for this run: it is no prerequisite, and no state is made
+//! of it.
 
 use std::collections::HashMap;
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-
-use super::plan::{Choice, Plan, Role, ScenarioId, Shape, StageShape, State, Step};
+use super::arguments::Arguments;
+use super::plan::{Choice, Plan, ScenarioId, Shape, StageShape, State, Step};
+use super::show::{Listed, Program, Shown, Turn};
 use crate::suite::Suite;
-
-/// The kind of a trial that runs only because a selected one stands on it. Shown in front of its name.
-const PREREQUISITE: &str = "prerequisite";
-
-/// The kind of a trial that does not run. Never shown.
-const FILTERED_OUT: &str = "filtered out";
 
 /// The choice that the command line makes among a suite's scenarios.
 #[derive(Debug)]
 pub(super) struct Selection {
-    arguments: Arguments,
     shape: Shape,
-    /// Every scenario with its name, in declared order.
-    named: Vec<(ScenarioId, String)>,
+    /// Every scenario, in declared order.
+    entries: Vec<Entry>,
     choices: HashMap<ScenarioId, Choice>,
 }
 
+#[derive(Debug)]
+struct Entry {
+    stage: usize,
+    stage_name: String,
+    scenario_name: String,
+    /// Why it is ignored unless that is asked for.
+    ignored: Option<String>,
+    part: Part,
+}
+
+/// What a scenario is in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// One of those that can run.
+    Runs(ScenarioId),
+    /// Shown, and does not run: the reason.
+    Ignored(String),
+    /// Not shown either.
+    Absent,
+}
+
+/// What the command line says about one scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asked {
+    TakesPart(Choice),
+    Ignored(String),
+    Absent,
+}
+
 impl Selection {
-    pub(super) fn new(suite: &Suite, arguments: &Arguments) -> Self {
-        let shape = shape(suite);
-        let named: Vec<_> = shape.ids().map(|id| (id, full_name(suite, id))).collect();
-        let choices = named.iter().map(|(id, name)| (*id, choice(arguments, name))).collect();
-        Self { arguments: arguments.clone(), shape, named, choices }
+    /// Chooses among a suite's scenarios, and takes those out of it that are no part of this run.
+    pub(super) fn new(suite: &mut Suite, arguments: &Arguments) -> Self {
+        let mut entries = Vec::new();
+        let mut choices = HashMap::new();
+        let mut next = ScenarioId { stage: 0, scenario: 0 };
+        suite.retain_scenarios(|stage, stage_name, scenario| {
+            if next.stage != stage {
+                next = ScenarioId { stage, scenario: 0 };
+            }
+            let name = format!("{stage_name}::{}", scenario.name());
+            let part = match asked(arguments, &name, scenario.ignore_reason()) {
+                Asked::TakesPart(choice) => {
+                    choices.insert(next, choice);
+                    let id = next;
+                    next.scenario += 1;
+                    Part::Runs(id)
+                }
+                Asked::Ignored(reason) => Part::Ignored(reason),
+                Asked::Absent => Part::Absent,
+            };
+            let runs = matches!(part, Part::Runs(_));
+            entries.push(Entry {
+                stage,
+                stage_name: stage_name.to_owned(),
+                scenario_name: scenario.name().to_owned(),
+                ignored: scenario.ignore_reason().map(ToOwned::to_owned),
+                part,
+            });
+            runs
+        });
+        Self { shape: shape(suite), entries, choices }
     }
 
     /// Asks for nothing up to the end of a stage, also of what was to be left out there.
@@ -41,14 +90,18 @@ impl Selection {
                 *choice = Choice::Unasked;
             }
         }
+        let before = self.entries.iter_mut().filter(|entry| entry.stage <= stage);
+        for entry in before.filter(|entry| matches!(entry.part, Part::Ignored(_))) {
+            entry.part = Part::Absent;
+        }
     }
 
-    /// Whether every scenario is asked for.
+    /// Whether every scenario is asked for, of those that are part of the run.
     pub(super) fn is_whole(&self) -> bool {
         self.choices.values().all(|&choice| choice == Choice::Selected)
     }
 
-    /// Whether no scenario is asked for.
+    /// Whether nothing is to run.
     pub(super) fn is_empty(&self) -> bool {
         !self.choices.values().any(|&choice| choice == Choice::Selected)
     }
@@ -58,51 +111,65 @@ impl Selection {
         self.shape.plan(|id| self.choices[&id], saved)
     }
 
-    /// The command line for libtest-mimic, to which the trials' kinds say what is filtered out. One thread, so that
-    /// trials are shown in declared order; what runs at the same time is not its business.
-    pub(super) fn arguments(&self) -> Arguments {
-        Arguments {
-            filter: None,
-            exact: false,
-            ignored: false,
-            skip: vec![format!("[{FILTERED_OUT}] ")],
-            test_threads: Some(1),
-            ..self.arguments.clone()
+    /// What `--list` prints: what is asked for, without what would run as a prerequisite.
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let is_asked_for = |entry: &&Entry| match &entry.part {
+            Part::Runs(id) => self.choices[id] == Choice::Selected,
+            Part::Ignored(_) => true,
+            Part::Absent => false,
+        };
+        let listed = self.entries.iter().filter(is_asked_for).map(|entry| Listed {
+            name: format!("{}::{}", entry.stage_name, entry.scenario_name),
+            ignored: entry.ignored.clone(),
+        });
+        listed.collect()
+    }
+
+    /// What is shown of a run of a plan.
+    pub(super) fn program(&self, plan: &Plan) -> Program {
+        let steps: HashMap<ScenarioId, Step> =
+            plan.steps().iter().map(|step| (step.id, *step)).collect();
+        let shown = self.entries.iter().filter_map(|entry| {
+            let turn = match &entry.part {
+                Part::Runs(id) => Turn::Runs(*steps.get(id)?),
+                Part::Ignored(reason) => Turn::Ignored(reason.clone()),
+                Part::Absent => return None,
+            };
+            let (stage, scenario) = (entry.stage_name.clone(), entry.scenario_name.clone());
+            Some(Shown { stage, scenario, turn })
+        });
+        let shown: Vec<_> = shown.collect();
+        let filtered_out = self.entries.len() - shown.len();
+        Program { shown, filtered_out }
+    }
+}
+
+/// What the command line says about a scenario of this full name.
+fn asked(arguments: &Arguments, name: &str, ignore_reason: Option<&str>) -> Asked {
+    let matches = |filter: &String| {
+        if arguments.exact { filter == name } else { name.contains(filter.as_str()) }
+    };
+    let wanted = arguments.filters.is_empty() || arguments.filters.iter().any(matches);
+    let left_out = arguments.skip.iter().any(matches);
+    let runs_ignored = arguments.ignored || arguments.include_ignored;
+    match ignore_reason {
+        _ if arguments.only_benchmarks() => {
+            if wanted && !left_out {
+                Asked::Ignored(NO_BENCHMARKS.to_owned())
+            } else {
+                Asked::Absent
+            }
         }
-    }
-
-    /// A trial for every scenario. A list shows what is selected, and no prerequisites.
-    pub(super) fn trials<R>(&self, plan: &Plan, mut runner: impl FnMut(Step) -> R) -> Vec<Trial>
-    where
-        R: FnOnce() -> Result<Completion, Failed> + Send + 'static,
-    {
-        let steps: HashMap<_, _> = plan.steps().iter().map(|step| (step.id, step)).collect();
-        self.named
-            .iter()
-            .map(|(id, name)| match steps.get(id).copied() {
-                Some(step) if step.role == Role::Selected => {
-                    Trial::ignorable_test(name, runner(*step))
-                }
-                Some(step) if !self.arguments.list => {
-                    Trial::ignorable_test(name, runner(*step)).with_kind(PREREQUISITE)
-                }
-                _ => Trial::test(name, || Ok(())).with_kind(FILTERED_OUT),
-            })
-            .collect()
+        Some(_) if left_out || !wanted => Asked::Absent,
+        Some(reason) if !runs_ignored => Asked::Ignored(reason.to_owned()),
+        Some(_) => Asked::TakesPart(Choice::Selected),
+        None if left_out => Asked::TakesPart(Choice::LeftOut),
+        None if wanted && !arguments.ignored => Asked::TakesPart(Choice::Selected),
+        None => Asked::TakesPart(Choice::Unasked),
     }
 }
 
-fn choice(arguments: &Arguments, name: &str) -> Choice {
-    let trial = Trial::test(name, || Ok(()));
-    let without_filter = Arguments { filter: None, ..arguments.clone() };
-    if without_filter.is_filtered_out(&trial) {
-        Choice::LeftOut
-    } else if arguments.is_filtered_out(&trial) {
-        Choice::Unasked
-    } else {
-        Choice::Selected
-    }
-}
+const NO_BENCHMARKS: &str = "--bench asks for benchmarks, and a suite has none";
 
 /// A suite as planning sees it. What is wrong with its stages' bases has been found before.
 pub(super) fn shape(suite: &Suite) -> Shape {
@@ -117,4 +184,73 @@ pub(super) fn shape(suite: &Suite) -> Shape {
 pub(super) fn full_name(suite: &Suite, id: ScenarioId) -> String {
     let stage = &suite.stages()[id.stage];
     format!("{}::{}", stage.name(), stage.list()[id.scenario].name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{IntoScenario as _, Stage, scenarios};
+
+    fn install() {}
+    fn repair() {}
+    fn fetch() {}
+
+    fn suite() -> Suite {
+        let first = scenarios![repair.ignored("not yet"), install];
+        Suite::new("web")
+            .stage(Stage::new("deploy").scenarios(first))
+            .stage(Stage::new("rest").scenarios(scenarios![repair.ignored("never")]))
+            .stage(Stage::new("serve").scenarios(scenarios![fetch]))
+    }
+
+    fn select(arguments: &Arguments) -> (Suite, Selection) {
+        let mut suite = suite();
+        let selection = Selection::new(&mut suite, arguments);
+        (suite, selection)
+    }
+
+    fn shown(selection: &Selection) -> Vec<(String, bool)> {
+        let program = selection.program(&selection.plan(|_| false));
+        let shown = program.shown.into_iter();
+        shown.map(|shown| (shown.name(), matches!(shown.turn, Turn::Runs(_)))).collect()
+    }
+
+    #[test]
+    fn what_is_ignored_is_no_part_of_the_suite() {
+        let (suite, selection) = select(&Arguments::default());
+        assert!(selection.is_whole() && !selection.is_empty());
+        let expected = [
+            ("deploy::repair", false),
+            ("deploy::install", true),
+            ("rest::repair", false),
+            ("serve::fetch", true),
+        ];
+        assert_eq!(shown(&selection), expected.map(|(name, runs)| (name.to_owned(), runs)));
+
+        let plan = selection.plan(|_| false);
+        let names: Vec<_> = plan.steps().iter().map(|step| full_name(&suite, step.id)).collect();
+        assert_eq!(names, ["deploy::install", "serve::fetch"]);
+        assert_eq!(plan.parent(2), Some(0), "a stage of ignored scenarios makes no state");
+    }
+
+    #[test]
+    fn what_is_ignored_is_no_prerequisite_of_another_that_is_asked_for() {
+        let mut arguments = Arguments::default();
+        arguments.ignored = true;
+        arguments.filters = vec!["rest".to_owned()];
+        let (_, selection) = select(&arguments);
+        assert!(!selection.is_whole());
+        let expected = [("deploy::install", true), ("rest::repair", true)];
+        assert_eq!(shown(&selection), expected.map(|(name, runs)| (name.to_owned(), runs)));
+        let listed: Vec<_> = selection.list().into_iter().map(|listed| listed.name).collect();
+        assert_eq!(listed, ["rest::repair"]);
+    }
+
+    #[test]
+    fn nothing_is_asked_for_up_to_the_stage_that_a_run_starts_from() {
+        let (_, mut selection) = select(&Arguments::default());
+        selection.begin_after(1);
+        assert_eq!(shown(&selection).last().unwrap(), &("serve::fetch".to_owned(), true));
+        assert!(shown(&selection).iter().all(|(name, _)| !name.contains("repair")));
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use super::options::Live;
 use crate::report::console;
 
 /// How often the log is looked at: soon enough for a person.
@@ -19,14 +20,15 @@ pub(super) struct Tail<'a> {
     stage: &'a str,
     scenario: &'a str,
     log: &'a Path,
+    live: Live,
     file: Option<File>,
     line: Vec<u8>,
     begun: bool,
 }
 
 impl<'a> Tail<'a> {
-    pub(super) fn new(stage: &'a str, scenario: &'a str, log: &'a Path) -> Self {
-        Self { stage, scenario, log, file: None, line: Vec::new(), begun: false }
+    pub(super) fn new(stage: &'a str, scenario: &'a str, log: &'a Path, live: Live) -> Self {
+        Self { stage, scenario, log, live, file: None, line: Vec::new(), begun: false }
     }
 
     /// Prints the whole lines that have come since the last time. That it could not is no reason to end a run.
@@ -61,12 +63,14 @@ impl<'a> Tail<'a> {
     }
 
     fn print_line(&mut self) {
-        let mut out = io::stdout().lock();
         let text = String::from_utf8_lossy(&self.line);
         let line = console::live_line(self.stage, self.scenario, &text);
         // The line with the test's name has not ended yet.
         let start = if self.begun { "" } else { "\n" };
-        let _ = writeln!(out, "{start}{line}");
+        let _ = match self.live {
+            Live::Stdout => writeln!(io::stdout(), "{start}{line}"),
+            Live::Stderr => writeln!(io::stderr(), "{line}"),
+        };
         self.begun = true;
         self.line.clear();
     }

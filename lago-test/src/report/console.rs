@@ -22,6 +22,21 @@ pub(crate) fn failure(outcome: &Outcome, output: Option<&str>) -> String {
     text
 }
 
+/// The scenarios that passed, and what they have printed, as libtest shows it. Nothing when none has passed.
+pub(crate) fn successes(outputs: &[(String, Option<String>)]) -> Vec<String> {
+    if outputs.is_empty() {
+        return Vec::new();
+    }
+    let begin = ["successes:".to_owned(), String::new()];
+    let sections = outputs.iter().filter_map(|(name, output)| {
+        let output = output.as_ref()?.trim_end();
+        Some(format!("---- {name} stdout ----\n{output}\n"))
+    });
+    let names = outputs.iter().map(|(name, _)| format!("    {name}"));
+    let end = std::iter::once("\nsuccesses:".to_owned()).chain(names).chain([String::new()]);
+    begin.into_iter().chain(sections).chain(end).collect()
+}
+
 /// A line for each scenario that ran several times: how often it failed.
 pub(crate) fn repetitions(events: &[Event]) -> Vec<String> {
     let counts = repeated(events).into_iter();
@@ -187,6 +202,15 @@ mod tests {
         ];
         let expected = ["serve::fetch failed 1 of 2 times", "serve::post failed 0 of 1 times"];
         assert_eq!(repetitions(&events), expected);
+    }
+
+    #[test]
+    fn successes_are_shown_as_libtest_does() {
+        let outputs = [("a::b", Some("x\n")), ("a::c", None), ("a::d", Some("y"))];
+        let outputs =
+            outputs.map(|(name, output)| (name.to_owned(), output.map(ToOwned::to_owned)));
+        insta::assert_snapshot!(successes(&outputs).join("\n"));
+        assert!(successes(&[]).is_empty());
     }
 
     #[test]

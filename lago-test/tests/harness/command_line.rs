@@ -10,6 +10,12 @@ crate::trials![
     a_filter_runs_what_it_stands_on_first,
     skip_leaves_out_prerequisites_too,
     nothing_selected_writes_nothing,
+    what_is_ignored_is_told_and_reported,
+    what_is_ignored_runs_when_it_is_asked_for,
+    fail_fast_starts_nothing_after_the_first_failure,
+    times_are_told_before_results,
+    refused_options_run_nothing,
+    a_mistyped_option_names_the_nearest_one,
     json_stays_json,
     no_threads_are_refused,
     wrong_variables_are_refused,
@@ -38,7 +44,7 @@ fn a_list_is_only_a_list() {
     assert!(wrote_nothing(&ran));
 
     let filtered = Fixture::new("passing").args(&["--list", "fetch"]).run();
-    assert_eq!(filtered.stdout(), "serve::fetch: test\n");
+    assert_eq!(filtered.stdout(), "serve::fetch: test\n\n1 test, 0 benchmarks\n");
 }
 
 fn an_ignored_list_is_empty() {
@@ -78,19 +84,120 @@ fn nothing_selected_writes_nothing() {
     assert!(wrote_nothing(&ran));
 }
 
+fn what_is_ignored_is_told_and_reported() {
+    let ran = Fixture::new("ignoring").run();
+    assert_eq!(ran.exit_code(), Some(0), "{}", ran.stderr());
+    let stdout = ran.stdout();
+    assert!(stdout.contains("test first::broken    ... ignored (not repaired yet)"), "{stdout}");
+    assert!(
+        stdout.contains("3 passed; 0 failed; 3 ignored; 0 measured; 0 filtered out"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("3 passed, 3 skipped"), "{stdout}");
+    let junit = ran.valid_junit();
+    assert!(junit.contains(r#"<skipped message="not repaired yet""#), "{junit}");
+    let at = |name| junit.find(&format!("name=\"{name}\"")).unwrap();
+    assert!(at("install") < at("broken") && at("broken") < at("configure"), "{junit}");
+
+    let all = Fixture::new("ignoring").args(&["all::"]).run();
+    assert!(
+        all.stdout().contains("test all::skipped ... ignored (takes an hour)"),
+        "{}",
+        all.stdout()
+    );
+    assert!(wrote_nothing(&all));
+}
+
+fn what_is_ignored_runs_when_it_is_asked_for() {
+    let ran = Fixture::new("ignoring").args(&["--include-ignored", "--skip", "broken"]).run();
+    assert_eq!(
+        ran.words(),
+        [
+            "first::install passed",
+            "first::configure passed",
+            "all::skipped skipped",
+            "last::fetch passed",
+            "last::post passed"
+        ]
+    );
+    let only = Fixture::new("ignoring").args(&["--ignored", "last"]).run();
+    assert_eq!(
+        only.words(),
+        [
+            "first::install passed",
+            "first::configure passed",
+            "last::fetch passed",
+            "last::post passed"
+        ],
+        "other ignored ones are no prerequisites"
+    );
+    let failing = Fixture::new("ignoring").args(&["--ignored"]).run();
+    assert_eq!(failing.exit_code(), Some(101));
+    assert_eq!(failing.words()[1], "first::broken failed");
+}
+
+fn fail_fast_starts_nothing_after_the_first_failure() {
+    let ran = Fixture::new("blocking").args(&["--fail-fast"]).run();
+    assert_eq!(ran.exit_code(), Some(101));
+    assert_eq!(ran.words()[..2], ["first::tolerated failed", "first::install not_run"]);
+    let reason = "not run: --fail-fast, and first::tolerated failed";
+    assert_eq!(ran.outcome("second::fetch").to_string(), reason);
+}
+
+fn times_are_told_before_results() {
+    let ran = Fixture::new("passing").args(&["--report-time"]).run();
+    let stdout = ran.stdout();
+    let line = stdout.lines().find(|line| line.contains("serve::fetch")).unwrap();
+    let time =
+        line.strip_prefix("test serve::fetch      ... <").unwrap().strip_suffix("s> ok").unwrap();
+    assert!(time.parse::<f64>().is_ok(), "{line}");
+    let terse = Fixture::new("passing").args(&["--report-time", "-q"]).run();
+    assert!(terse.stdout().contains("\n...\n"), "{}", terse.stdout());
+}
+
+fn refused_options_run_nothing() {
+    for (option, reason) in [
+        ("--shuffle", "each stands on what those before it have done"),
+        ("--shuffle-seed=7", "each stands on what those before it have done"),
+        ("--ensure-time", "Scenario::timeout"),
+        ("--force-run-in-process", "worker process"),
+        ("--format=junit", "--junitxml-file"),
+    ] {
+        let ran = Fixture::new("passing").args(&[option]).run();
+        assert_eq!(ran.exit_code(), Some(2), "{option}");
+        assert!(ran.stderr().contains(reason), "{}", ran.stderr());
+        assert!(wrote_nothing(&ran));
+    }
+}
+
+fn a_mistyped_option_names_the_nearest_one() {
+    let ran = Fixture::new("passing").args(&["--no-captur"]).run();
+    assert_eq!(ran.exit_code(), Some(2));
+    assert!(ran.stderr().contains("a similar argument exists: '--no-capture'"), "{}", ran.stderr());
+    assert_eq!(ran.stdout(), "");
+}
+
 fn json_stays_json() {
-    let ran = Fixture::new("blocking").args(&["--format", "json"]).run();
+    let ran = Fixture::new("blocking").args(&["--format", "json", "--no-capture"]).run();
     assert_eq!(ran.exit_code(), Some(101));
     for line in ran.stdout().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }
-    assert!(ran.stderr().contains(&ran.junit_path().display().to_string()), "{}", ran.stderr());
+    let stderr = ran.stderr();
+    assert!(stderr.contains("[first::broken] about to fail"), "{stderr}");
+    assert!(stderr.contains(&ran.junit_path().display().to_string()), "{stderr}");
+    let blocked =
+        r#""name":"second::fetch","event":"ignored","message":"blocked by first::broken""#;
+    assert!(ran.stdout().contains(blocked), "{}", ran.stdout());
 }
 
 fn no_threads_are_refused() {
     let ran = Fixture::new("passing").args(&["--test-threads", "0"]).run();
     assert_eq!(ran.exit_code(), Some(2));
     assert!(ran.stderr().contains("at least one"), "{}", ran.stderr());
+    let zero = Fixture::new("passing").env("RUST_TEST_THREADS", "0").run();
+    assert_eq!(zero.exit_code(), Some(2));
+    assert!(zero.stderr().contains("RUST_TEST_THREADS=0: it is a number"), "{}", zero.stderr());
     let four = Fixture::new("passing").args(&["--test-threads", "4"]).run();
     assert_eq!(four.words().len(), 3);
 }

@@ -105,6 +105,6 @@ fn listing_reads_no_init_file() {
     let ran = Fixture::new("malformed_init_file").args(&["--list"]).run();
     assert_eq!(
         (ran.exit_code(), ran.stdout().as_str()),
-        (Some(0), "only::uses_the_server: test\n")
+        (Some(0), "only::uses_the_server: test\n\n1 test, 0 benchmarks\n")
     );
 }

@@ -15,6 +15,9 @@ use lago_test::{
 /// A suite's workdir, chosen by the test.
 pub(crate) const WORKDIR: &str = "LAGO_FIXTURE_WORKDIR";
 
+/// Set when `fails_when_wanted` is to fail.
+pub(crate) const FAIL: &str = "LAGO_FIXTURE_FAIL";
+
 /// From the package; its template does not exist.
 const INIT_FILE: &str = "tests/harness/two-vms.yaml";
 
@@ -46,6 +49,20 @@ pub(crate) fn suite(name: &str) -> Suite {
             install.requires(|_: &Context| Ok(Verdict::Unmet("no hosts".into()))),
             configure
         ])),
+        "like_libtest" => suite
+            .stage(
+                Stage::new("deploy")
+                    .scenarios(scenarios![configure, continue_on_failure(fails_when_wanted)]),
+            )
+            .stage(Stage::new("serve").scenarios(scenarios![fetch.ignored("takes an hour"), post])),
+        "ignoring" => suite
+            .stage(Stage::new("first").scenarios(scenarios![
+                install,
+                broken.ignored("not repaired yet"),
+                configure
+            ]))
+            .stage(Stage::new("all").scenarios(scenarios![skipped.ignored("takes an hour")]))
+            .stage(Stage::new("last").scenarios(scenarios![fetch, post.ignored("")])),
         "endings" => suite.timeout(seconds(20)).stage(Stage::new("only").scenarios(scenarios![
             continue_on_failure(panics),
             continue_on_failure(panics_elsewhere),
@@ -64,6 +81,7 @@ pub(crate) fn suite(name: &str) -> Suite {
             continue_on_failure(any_bytes),
             child_prints
         ])),
+        "commanding" => suite.stage(Stage::new("only").scenarios(scenarios![commands])),
         "loud" => suite
             .stage(Stage::new("only").scenarios(scenarios![continue_on_failure(much), says_hello])),
         "slow" => suite.stage(Stage::new("only").scenarios(scenarios![says_hello, waits, fetch])),
@@ -104,6 +122,12 @@ fn uses_the_router(_: Server, _: Router) {}
 fn install() {}
 fn configure() {}
 fn fetch() {}
+fn post() {}
+
+fn fails_when_wanted() {
+    println!("hello");
+    assert!(std::env::var_os(FAIL).is_none(), "as wanted");
+}
 
 fn broken() -> TestResult {
     println!("about to fail");
@@ -202,6 +226,13 @@ fn child_prints() -> TestResult {
     let status =
         Command::new("sh").args(["-c", "echo from a child; echo and its errors >&2"]).status()?;
     ensure!(status.success());
+    Ok(())
+}
+
+/// Prints what GitHub Actions would take for a command of its own.
+fn commands() -> TestResult {
+    println!("::warning::from a guest");
+    ensure!(false, "as wanted");
     Ok(())
 }
 

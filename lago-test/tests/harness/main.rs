@@ -6,6 +6,8 @@ mod command_line;
 mod endings;
 mod environment;
 mod fixtures;
+mod github;
+mod libtest;
 mod output;
 mod parallel;
 mod repeat;
@@ -34,6 +36,8 @@ fn trials() -> Vec<Trial> {
         command_line::trials(),
         endings::trials(),
         environment::trials(),
+        github::trials(),
+        libtest::trials(),
         output::trials(),
         parallel::trials(),
         repeat::trials(),

@@ -65,13 +65,13 @@ impl Lane {
         // When it cannot be sent, the worker is gone; waiting tells how.
         let _ = worker.send(&request);
 
-        let live = self.run.live;
+        let live = self.run.options.live;
         let allowed = self.allowed([id]);
-        let mut tail = Tail::new(&stage, &scenario, &log);
+        let mut tail = live.map(|live| Tail::new(&stage, &scenario, &log, live));
         let has_consoles = self.consoles.is_some();
         let consoles = &mut self.consoles;
         let mut look = || {
-            if live {
+            if let Some(tail) = &mut tail {
                 tail.print_new();
             }
             match consoles.as_mut().and_then(|consoles| consoles.find(&allowed)) {
@@ -82,12 +82,12 @@ impl Lane {
             }
         };
         let meanwhile: Option<(Duration, &mut Meanwhile<'_>)> = match (live, has_consoles) {
-            (true, _) => Some((tail::PAUSE, &mut look)),
-            (false, true) => Some((console_watch::PAUSE, &mut look)),
-            (false, false) => None,
+            (Some(_), _) => Some((tail::PAUSE, &mut look)),
+            (None, true) => Some((console_watch::PAUSE, &mut look)),
+            (None, false) => None,
         };
         let waited = worker.wait(Watch { limit, interrupts: &self.run.interrupts, meanwhile });
-        if live {
+        if let Some(tail) = &mut tail {
             tail.print_rest();
         }
         let is_settled = matches!(waited, Waited::CalledOff(_));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::interrupts::Interrupts;
-use super::super::plan::{Plan, Role, Step};
+use super::super::show::{Program, Shown};
 use crate::events::{self, EventLog, Machine, Planned, What};
 use crate::files::{self, Files, PrefixLock};
 use crate::result::Failure;
@@ -44,7 +44,7 @@ impl Session {
     pub(in super::super) fn open(
         claim: Claim,
         suite: &Suite,
-        plan: &Plan,
+        program: &Program,
     ) -> Result<Self, Failure> {
         let Claim { files, lock } = claim;
         let log = files.clear_reports().and_then(|()| EventLog::create(&files.events()));
@@ -62,7 +62,7 @@ impl Session {
                 .map(|argument| argument.to_string_lossy().into_owned())
                 .collect(),
             machine: Machine::this(),
-            planned: plan.steps().iter().map(|step| planned(suite, *step)).collect(),
+            planned: program.shown.iter().map(planned).collect(),
         });
         Ok(session)
     }
@@ -92,11 +92,10 @@ fn workdir(suite: &Suite) -> Result<std::path::PathBuf, Failure> {
     })
 }
 
-fn planned(suite: &Suite, step: Step) -> Planned {
-    let stage = &suite.stages()[step.id.stage];
+fn planned(shown: &Shown) -> Planned {
     Planned {
-        stage: stage.name().to_owned(),
-        scenario: stage.list()[step.id.scenario].name().to_owned(),
-        prerequisite: step.role == Role::Prerequisite,
+        stage: shown.stage.clone(),
+        scenario: shown.scenario.clone(),
+        prerequisite: shown.is_prerequisite(),
     }
 }

@@ -9,7 +9,7 @@ use super::super::earlier::{Earlier, announcement};
 use super::super::lane::Lane;
 use super::super::limited::Limited;
 use super::super::plan::State;
-use super::super::run::{Claim, Session, millis};
+use super::super::run::{Claim, millis};
 use super::super::saved::{self, START, Saved};
 use super::{Lanes, Prepared, Runner};
 use crate::duration::spoken;
@@ -34,7 +34,7 @@ impl Runner {
     fn take_over(&mut self, claim: Claim, earlier: Earlier) -> Result<Lane, Failure> {
         let Earlier { environment, saved } = earlier;
         let forks = claim.files.forks();
-        self.run.open(Session::open(claim, &self.run.suite, &self.run.plan)?);
+        self.run.open(claim)?;
         self.states = saved.names_there();
         self.take_charge(environment.clone());
         // The line with the first scenario's name has not ended yet.
@@ -55,7 +55,7 @@ impl Runner {
         let prefix = claim.files.prefix.clone();
         // The prefix is made in an empty directory, so what is written into it comes after.
         let made = self.make(claim.files.clone(), init_file);
-        self.run.open(Session::open(claim, &self.run.suite, &self.run.plan)?);
+        self.run.open(claim)?;
         made.and_then(|()| self.start()).map_err(|failure| self.is_not_up(failure))?;
         self.is_up(started.elapsed());
         let key = self.environment.as_ref().and_then(Environment::key);

@@ -5,7 +5,7 @@ use super::super::run::Run;
 use super::{Lanes, Runner};
 use crate::events::{RunResult, What};
 use crate::files::Files;
-use crate::report::{self, RecordedRun, Report, console};
+use crate::report::{self, RecordedRun, Report, console, github};
 use crate::result::Failure;
 
 /// A scenario failed; libtest's code.
@@ -21,6 +21,16 @@ pub(in super::super) struct Finish {
     pub(in super::super) lines: Vec<String>,
     /// What the process exits with.
     pub(in super::super) exit_code: u8,
+    /// What GitHub Actions is told, when it runs there.
+    pub(in super::super) annotations: Vec<String>,
+}
+
+impl Finish {
+    /// Takes note of what went wrong beside the run.
+    pub(in super::super) fn add_error(&mut self, error: &str) {
+        self.lines.push(format!("error: {error}"));
+        self.exit_code = at_least_infrastructure(self.exit_code);
+    }
 }
 
 impl Runner {
@@ -49,18 +59,13 @@ impl Runner {
         self.run.event(What::RunFinished { result, exit_code });
 
         self.run.end_reports();
-        let Some(files) = self.run.files() else {
-            return Finish { lines, exit_code };
-        };
-        let (reports, mut errors) = report(&files);
-        lines.extend(reports);
-        errors
-            .extend(self.run.lost_event().map(|lost| format!("the events are incomplete: {lost}")));
-        if !errors.is_empty() {
-            exit_code = at_least_infrastructure(exit_code);
+        let mut finish = Finish { lines, exit_code, annotations: Vec::new() };
+        let Some(files) = self.run.files() else { return finish };
+        report(&files, &mut finish);
+        if let Some(lost) = self.run.lost_event() {
+            finish.add_error(&format!("the events are incomplete: {lost}"));
         }
-        lines.extend(errors.into_iter().map(|error| format!("error: {error}")));
-        Finish { lines, exit_code }
+        finish
     }
 
     /// Waits for the lanes that still run; the one on the prefix stays, without its worker.
@@ -94,25 +99,26 @@ fn at_least_infrastructure(exit_code: u8) -> u8 {
     if exit_code == 0 { EXIT_INFRASTRUCTURE } else { exit_code }
 }
 
-/// Writes the reports from the events and says where they are, then what went wrong with them.
-fn report(files: &Files) -> (Vec<String>, Vec<String>) {
+/// Writes the reports from the events and says where they are, and what went wrong with them.
+fn report(files: &Files, finish: &mut Finish) {
     let run = match RecordedRun::read(&files.prefix) {
         Ok(run) => run,
-        Err(error) => {
-            return (Vec::new(), vec![format!("the events cannot be read: {error}")]);
-        }
+        Err(error) => return finish.add_error(&format!("the events cannot be read: {error}")),
     };
-    let mut lines = console::repetitions(&run.events);
-    lines.extend(console::unsteady(&run.events));
+    if github::is_here() {
+        finish.annotations = github::annotations(&run.events, github::in_repository);
+    }
+    finish.lines.extend(console::repetitions(&run.events));
+    finish.lines.extend(console::unsteady(&run.events));
     let events = files.events().display().to_string();
-    lines.extend([console::summary(&run.events), "events:".to_owned(), events]);
-    let mut errors = Vec::new();
+    finish.lines.extend([console::summary(&run.events), "events:".to_owned(), events]);
     for Report { name, path, written } in report::write_all(&run, files) {
         let path = path.display();
         match written {
-            Ok(()) => lines.extend([format!("{name}:"), path.to_string()]),
-            Err(error) => errors.push(format!("the {name} {path} could not be written: {error}")),
+            Ok(()) => finish.lines.extend([format!("{name}:"), path.to_string()]),
+            Err(error) => {
+                finish.add_error(&format!("the {name} {path} could not be written: {error}"));
+            }
         }
     }
-    (lines, errors)
 }
