@@ -14,6 +14,7 @@ use lago::templates::TemplateRepository;
 use lago::{InitOptions, Prefix};
 
 use crate::result::Failure;
+use crate::tell;
 
 /// What a suite says about its environment.
 #[derive(Debug, Clone)]
@@ -126,6 +127,7 @@ impl Environment {
     }
 
     fn of(prefix: Prefix) -> Self {
+        tell::log_into(&prefix);
         Self { prefix, cached: None, origin: None, key: None }
     }
 

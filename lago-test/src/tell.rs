@@ -4,11 +4,20 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use tracing_subscriber::EnvFilter;
+use lago::Prefix;
+use lago::utils::PrefixLog;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Says from which level on log lines are told.
 const VARIABLE: &str = "LAGO_LOG";
+
+/// What the library does, for the log in the prefix.
+static LOG: LazyLock<PrefixLog> = LazyLock::new(PrefixLog::default);
 
 /// Prints a line.
 pub(crate) fn tell(line: impl Display) {
@@ -18,12 +27,27 @@ pub(crate) fn tell(line: impl Display) {
 /// Prints the library's log lines from now on: those of this level unless the user wants others, each after `before`.
 pub(crate) fn tell_what_the_library_says(level: &str, before: &'static str) {
     let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
-    // A suite whose main has installed a subscriber of its own keeps it.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || LogLine { before })
         .with_ansi(false)
-        .try_init();
+        .with_filter(filter);
+    // A suite whose main has installed a subscriber of its own keeps it.
+    let _ = tracing_subscriber::registry().with(lines).with(LOG.layer()).try_init();
+}
+
+/// Logs what the library does in this prefix from now on, unless it does so in another one already: what is done with
+/// forks is in the log of the prefix that they are of. One that was made anew in its place has a new log.
+pub(crate) fn log_into(prefix: &Prefix) {
+    static FIRST: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let logs = prefix.paths().logs();
+    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    if first.as_ref().is_some_and(|first| *first != logs) {
+        return;
+    }
+    match LOG.attach(&logs) {
+        Ok(()) => *first = Some(logs),
+        Err(error) => tracing::debug!("nothing is logged in the prefix: {error}"),
+    }
 }
 
 /// Takes one log line.

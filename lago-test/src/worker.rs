@@ -125,9 +125,12 @@ fn hello(
     if asked != suite.name() {
         return Err(format!("the coordinator runs suite `{asked}`, this is `{}`", suite.name()));
     }
-    path.map(Prefix::open)
+    let prefix = path
+        .map(Prefix::open)
         .transpose()
-        .map_err(|error| Failure::from(error).context("cannot open the prefix").to_string())
+        .map_err(|error| Failure::from(error).context("cannot open the prefix").to_string())?;
+    prefix.iter().for_each(tell::log_into);
+    Ok(prefix)
 }
 
 fn run(suite: &Suite, context: &Context, log: &str) -> Result<(), Failure> {

@@ -5,17 +5,19 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::utils::{Deadline, FileError, PRIVATE_MODE};
+use crate::utils::{Deadline, FileError, PRIVATE_MODE, is_at};
 
 /// The name of the lock file of a directory.
 pub const LOCK_FILE: &str = "lock";
 
-/// The time between two tries at a lock that is held. The kernel can wait for a lock, but not with a limit.
+/// The time from the first try at a lock that is held to the next; it doubles up to the longest. The kernel can wait for a
+/// lock, but not with a limit. Most locks are held for less than a millisecond, the others for seconds.
+const FIRST_RETRY: Duration = Duration::from_micros(200);
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long it is waited in silence. Most holders are done by then, and a line for each would be noise.
@@ -56,6 +58,7 @@ pub enum LockError {
 
 /// A held lock; dropping it releases it.
 #[derive(Debug)]
+#[doc(alias = "unlock")]
 #[must_use = "the lock is released when this is dropped"]
 pub struct DirLock {
     file: File,
@@ -94,6 +97,7 @@ pub fn lock(dir: &Path, mode: Mode, limit: Duration) -> Result<DirLock, LockErro
 }
 
 /// Locks the directory `dir` unless somebody else has it.
+#[doc(alias = "trylock")]
 pub fn try_lock(dir: &Path, mode: Mode) -> Result<Option<DirLock>, LockError> {
     try_lock_file(&dir.join(LOCK_FILE), mode)
 }
@@ -108,6 +112,20 @@ pub fn try_lock_file(file: &Path, mode: Mode) -> Result<Option<DirLock>, LockErr
     try_once(file, mode).map_err(|source| FileError::io("lock", file)(source).into())
 }
 
+/// Whether a process holds the exclusive lock on `dir` at this moment. Writes nothing there. It looks by means of a
+/// shared lock, so whoever tries for the exclusive one just then has to try again.
+pub fn is_locked(dir: &Path) -> io::Result<bool> {
+    let file = match File::open(dir.join(LOCK_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// The processes that hold the lock on `dir`, as far as they are known, for messages.
 pub fn holders(dir: &Path) -> String {
     describe_holders(&dir.join(LOCK_FILE))
@@ -116,20 +134,22 @@ pub fn holders(dir: &Path) -> String {
 fn lock_named(file: &Path, what: &Path, mode: Mode, limit: Duration) -> Result<DirLock, LockError> {
     let deadline = Deadline::new(format!("the lock on {}", what.display()), limit);
     let mut told = false;
+    let mut pause = FIRST_RETRY;
     loop {
         let last_try = deadline.passed();
         if let Some(lock) = try_lock_file(file, mode)? {
             return Ok(lock);
         }
-        let holders = describe_holders(file);
         if last_try {
+            let holders = describe_holders(file);
             return Err(LockError::Held { path: what.to_owned(), holders, limit });
         }
         if !told && deadline.elapsed() > TELL_AFTER {
-            tracing::info!("waiting for {}, in use by {holders}", what.display());
+            tracing::info!("waiting for {}, in use by {}", what.display(), describe_holders(file));
             told = true;
         }
-        thread::sleep(RETRY_INTERVAL.min(deadline.remaining()));
+        thread::sleep(pause.min(deadline.remaining()));
+        pause = (2 * pause).min(RETRY_INTERVAL);
     }
 }
 
@@ -156,15 +176,6 @@ fn try_once(path: &Path, mode: Mode) -> io::Result<Option<DirLock>> {
             lock.sign()?;
             return Ok(Some(lock));
         }
-    }
-}
-
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let open = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

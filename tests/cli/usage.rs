@@ -1,6 +1,9 @@
 //! What needs no running VM.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use lago_system_tests::run;
 
 use crate::{Session, one_vm};
 
@@ -39,6 +42,7 @@ fn the_help_names_every_verb_and_the_exit_codes() {
         "copy-to-vm",
         "copy-from-vm",
         "ssh-config",
+        "generate-config",
         "doctor",
         "Exit codes: 0 done",
     ] {
@@ -103,6 +107,41 @@ fn a_workdir_keeps_several_prefixes() {
     assert!(message.contains("--yes"), "{message}");
     session.ok(&["destroy", "--all-prefixes", "--yes"]);
     assert!(!session.workdir().exists());
+}
+
+#[test]
+fn a_generated_configuration_is_one_that_lago_takes() {
+    let session = Session::new("cli-generate-config");
+    let text = session.ok(&["generate-config"]);
+    assert!(text.contains("\n[lago]\n") && text.contains("\naccel = auto\n"), "{text}");
+    let user = session.path().join("lago");
+    fs::create_dir(&user).expect("a directory can be made");
+    let changed = text.replace("\nloglevel = info\n", "\nloglevel = off\n");
+    fs::write(user.join("lago.conf"), changed).expect("it writes");
+    let mut init = session.command(&["init", &one_vm()]);
+    let quiet = run(init.env("XDG_CONFIG_HOME", session.path()));
+    assert_eq!((quiet.code, &*quiet.stderr), (Some(0), ""), "{quiet:?}");
+    assert!(text.lines().all(|line| line.len() < 200), "{text}");
+}
+
+#[test]
+fn what_verbs_did_is_in_the_log_of_the_prefix() {
+    let session = Session::new("cli-log");
+    session.ok(&["init", &one_vm()]);
+    session.failed(1, &["shell", "vm0", "-c", "it's down"]);
+    let log = session.workdir().join("default/logs/lago.log");
+    let text = fs::read_to_string(&log).expect("there is a log");
+    for part in [
+        &*format!(": init {}\n", one_vm()),
+        "made the prefix",
+        "qemu-img create",
+        ": shell vm0 -c \"it's down\"\n",
+        "failed: ",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    let mode = fs::metadata(&log).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]

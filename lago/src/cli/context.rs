@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::output::OutFormat;
 use crate::Prefix;
 use crate::config::Config;
+use crate::paths::Paths;
 use crate::templates::{TemplateRepository, read_repositories};
+use crate::utils::{PrefixLog, error_chain};
 use crate::workdir::Workdir;
 
 /// What the command line says before the verb.
@@ -18,6 +20,7 @@ pub(super) struct Context {
     pub(super) prefix_name: Option<String>,
     pub(super) prefix_path: Option<PathBuf>,
     pub(super) out_format: OutFormat,
+    pub(super) log: PrefixLog,
 }
 
 impl Context {
@@ -35,7 +38,16 @@ impl Context {
             Some(path) => path.clone(),
             None => self.workdir()?.resolve(self.prefix_name.as_deref())?,
         };
-        Ok(Prefix::open(path)?)
+        let prefix = Prefix::open(path)?;
+        self.log_into(prefix.paths());
+        Ok(prefix)
+    }
+
+    /// What the verb has done and does is logged in this prefix.
+    pub(super) fn log_into(&self, prefix: &Paths) {
+        if let Err(error) = self.log.attach(&prefix.logs()) {
+            tracing::debug!("nothing is logged in the prefix: {}", error_chain(&error));
+        }
     }
 
     /// The template repositories of the settings.

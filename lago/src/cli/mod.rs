@@ -13,6 +13,8 @@ use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::Config;
+use crate::constants::VERSION;
+use crate::utils::{PrefixLog, error_chain};
 use context::Context;
 use output::OutFormat;
 
@@ -94,6 +96,8 @@ enum Verb {
     /// Show or remove the cached environments that suites start from, or switch the cache on or off.
     #[command(subcommand)]
     Cache(verbs::cache::Command),
+    /// Print a configuration file with all settings, what they are for, and their defaults.
+    GenerateConfig(verbs::generate_config::Arguments),
     /// Say what this machine lacks to run VMs, with the command that mends it.
     Doctor,
     /// Connect standard input and output to a TCP port of a VM; what `ssh-config` uses as its proxy.
@@ -103,7 +107,8 @@ enum Verb {
 
 /// Runs the command line and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
@@ -112,32 +117,46 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    begin_logging(arguments.loglevel);
-    match run(arguments) {
-        Ok(code) => code,
+    let log = PrefixLog::default();
+    begin_logging(arguments.loglevel, &log);
+    tracing::debug!("lago {VERSION}: {}", line(&words));
+    match run(arguments, log) {
+        Ok(code) => {
+            tracing::debug!("done");
+            code
+        }
         Err(error) => {
-            eprintln!("error: {}", crate::utils::error_chain(error.as_ref()));
+            let error = error_chain(error.as_ref());
+            tracing::debug!("failed: {error}");
+            eprintln!("error: {error}");
             ExitCode::from(EXIT_FAILURE)
         }
     }
 }
 
-fn begin_logging(wanted: Option<LevelFilter>) {
+/// The command line as a shell takes it.
+fn line(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
+}
+
+fn begin_logging(wanted: Option<LevelFilter>, log: &PrefixLog) {
     // A verb that needs the settings says what is wrong with them; the others work without.
     let config = Config::load().ok();
     let configured = config.as_ref().map(|config| config.loglevel);
-    progress::install(wanted.or(configured).unwrap_or(LevelFilter::INFO));
+    progress::install(wanted.or(configured).unwrap_or(LevelFilter::INFO), log);
     for warning in config.iter().flat_map(Config::warnings) {
         tracing::warn!("{warning}");
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
     let context = Context {
         workdir: arguments.workdir,
         prefix_name: arguments.prefix_name,
         prefix_path: arguments.prefix_path,
         out_format: arguments.out_format,
+        log,
     };
     match arguments.verb {
         Verb::Init(verb) => verb.run(&context)?,
@@ -157,6 +176,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::CopyFromVm(verb) => verb.run(&context)?,
         Verb::SshConfig(verb) => verb.run(&context)?,
         Verb::Cache(verb) => verb.run(&context)?,
+        Verb::GenerateConfig(_) => verbs::generate_config::run()?,
         Verb::Doctor => return verbs::doctor::run(&context),
         Verb::Connect(verb) => verb.run(&context)?,
     }

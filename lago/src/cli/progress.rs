@@ -9,6 +9,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
+use crate::utils::PrefixLog;
+
 /// One line a span: what is being done, to what, for how long.
 fn style() -> ProgressStyle {
     ProgressStyle::with_template(
@@ -17,9 +19,9 @@ fn style() -> ProgressStyle {
     .expect("the template is well formed")
 }
 
-/// Sends events to stderr at `level` (`LAGO_LOG` overrides it with a filter of tracing's), and shows the open spans
-/// as bars when stderr is a terminal.
-pub(super) fn install(level: LevelFilter) {
+/// Sends events to stderr at `level` (`LAGO_LOG` overrides it with a filter of tracing's), shows the open spans
+/// as bars when stderr is a terminal, and writes to the log.
+pub(super) fn install(level: LevelFilter, log: &PrefixLog) {
     let filter = || {
         EnvFilter::try_from_env("LAGO_LOG")
             .unwrap_or_else(|_| EnvFilter::new(format!("lago={level},lago_test={level}")))
@@ -34,6 +36,7 @@ pub(super) fn install(level: LevelFilter) {
         tracing_subscriber::registry()
             .with(lines)
             .with(bars.with_filter(EnvFilter::new("lago=info")))
+            .with(log.layer())
             .init();
     } else {
         let lines = fmt::layer()
@@ -41,6 +44,6 @@ pub(super) fn install(level: LevelFilter) {
             .with_ansi(false)
             .with_target(false)
             .with_filter(filter());
-        tracing_subscriber::registry().with(lines).init();
+        tracing_subscriber::registry().with(lines).with(log.layer()).init();
     }
 }

@@ -13,33 +13,73 @@ const TYPO_DISTANCE: usize = 2;
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
+    pub(super) fallback: Fallback,
 }
 
-const fn key(name: &'static str, description: &'static str) -> Key {
-    Key { name, description }
+/// What holds when nobody sets a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fallback {
+    /// The same value for everybody.
+    Fixed,
+    /// A value that follows from who the user is.
+    OfTheUser,
+    /// No value, which means something of its own.
+    Nothing(&'static str),
+}
+
+const fn key(name: &'static str, fallback: Fallback, description: &'static str) -> Key {
+    Key { name, description, fallback }
 }
 
 pub(super) static KEYS: [Key; 9] = [
-    key("store", "the directory of verified template images"),
+    key("store", Fallback::OfTheUser, "the directory of verified template images"),
     key(
         "template_repo_path",
+        Fallback::Nothing("there are none"),
         "manifests of template repositories or directories of them, separated by `:`",
     ),
-    key("accel", "how VMs are run: auto, kvm or tcg"),
-    key("loglevel", "what is logged: off, error, warn, info, debug or trace"),
-    key("libvirt_uri", "the libvirt to use instead of a private host"),
-    key("start_limit", "how long the VMs of a prefix may take to start, as 600, 600s, 10m or 1h"),
-    key("cache", "whether suites start from cached environments: on or off"),
-    key("cache_dir", "the directory of cached environments"),
-    key("cache_size", "how large all cached environments together may become, such as 10G"),
+    key("accel", Fallback::Fixed, "how VMs are run: auto, kvm or tcg"),
+    key("loglevel", Fallback::Fixed, "what is logged: off, error, warn, info, debug or trace"),
+    key(
+        "libvirt_uri",
+        Fallback::Nothing("each prefix has a private host"),
+        "the libvirt to use instead of a private host",
+    ),
+    key(
+        "start_limit",
+        Fallback::Fixed,
+        "how long the VMs of a prefix may take to start, as 600, 600s, 10m or 1h",
+    ),
+    key(
+        "cache",
+        Fallback::Nothing("what `lago cache on` or `lago cache off` said last, and on before that"),
+        "whether suites start from cached environments: on or off",
+    ),
+    key("cache_dir", Fallback::OfTheUser, "the directory of cached environments"),
+    key(
+        "cache_size",
+        Fallback::Fixed,
+        "how large all cached environments together may become, such as 10G",
+    ),
+];
+
+/// What Lago called settings that have another name here.
+static LAGO_NAMES: [(&str, &str); 4] = [
+    ("template_store", "store"),
+    ("template_repo", "template_repo_path"),
+    ("template_repos", "template_repo_path"),
+    ("libvirt_url", "libvirt_uri"),
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The key that `name` may be a misspelling of.
+/// The key that `name` may be a misspelling of, or Lago's word for.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    if let Some((_, here)) = LAGO_NAMES.iter().find(|(lago, _)| *lago == name) {
+        return Some(here);
+    }
     let distance = |key: &&Key| strsim::damerau_levenshtein(key.name, name);
     let near = KEYS.iter().min_by_key(distance)?;
     (distance(&near) <= TYPO_DISTANCE).then_some(near.name)

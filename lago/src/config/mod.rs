@@ -17,6 +17,7 @@
 //! ```
 
 mod error;
+mod generate;
 mod keys;
 mod layers;
 mod values;
@@ -31,6 +32,7 @@ use crate::constants::{CACHE_SIZE, START_LIMIT};
 use crate::host::AccelerationChoice;
 
 pub use error::ConfigError;
+pub use generate::generate;
 pub use layers::{Origin, Sources};
 
 use crate::paths;
@@ -114,6 +116,11 @@ impl Config {
         &self.entries
     }
 
+    /// A setting by its name.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
     /// What looks like a mistake but may be meant for somebody else, such as the environment variable `LAGO_STROE`.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -158,7 +165,7 @@ impl Config {
                 Some(false) => "off".to_owned(),
             },
             "cache_dir" => self.cache_dir.as_ref().map(show).unwrap_or_default(),
-            "cache_size" => self.cache_size.to_string(),
+            "cache_size" => values::shown_size(self.cache_size),
             _ => String::new(),
         }
     }

@@ -31,7 +31,7 @@ fn bad(environment: &[(&str, &str)], files: &[&str]) -> String {
 }
 
 fn origin(config: &Config, key: &str) -> Origin {
-    config.entries().iter().find(|entry| entry.key == key).unwrap().origin.clone()
+    config.get(key).unwrap().origin.clone()
 }
 
 #[test]
@@ -101,6 +101,21 @@ fn an_unknown_key_is_said_with_its_place() {
     assert_eq!(text, "0.conf:4: there is no section `init`; the section is `lago`");
     let text = bad(&[], &["store = /x\n[lago]\n"]);
     assert_eq!(text, "0.conf:1: there is no section ``; the section is `lago`");
+}
+
+#[test]
+fn a_key_of_lagos_is_told_by_its_name_here() {
+    let text = bad(&[], &["[lago]\ntemplate_store = /x\n"]);
+    assert_eq!(text, "0.conf:2: there is no key `template_store`; did you mean `store`?");
+    let config = good(&[("LAGO_TEMPLATE_REPOS", "/x")], &[]);
+    assert!(config.warnings()[0].ends_with("did you mean LAGO_TEMPLATE_REPO_PATH?"));
+}
+
+#[test]
+fn sizes_are_shown_with_the_unit_that_fits() {
+    let shown =
+        |size| good(&[("LAGO_CACHE_SIZE", size)], &[]).get("cache_size").unwrap().value.clone();
+    assert_eq!(["10G", "1.5G", "512", "2048K"].map(shown), ["10G", "1536M", "512", "2M"]);
 }
 
 #[test]

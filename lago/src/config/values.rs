@@ -78,3 +78,10 @@ pub(super) fn size(setting: &Setting) -> Result<u64, String> {
     parse_size(&setting.value)
         .map_err(|_| "it should be a size such as 512M or 10G, and more than nothing".to_owned())
 }
+
+/// A size in bytes with the largest unit that it has a whole number of.
+pub(super) fn shown_size(bytes: u64) -> String {
+    let unit = [("T", 40), ("G", 30), ("M", 20), ("K", 10)];
+    let whole = unit.into_iter().find(|(_, power)| bytes != 0 && bytes.trailing_zeros() >= *power);
+    whole.map_or_else(|| bytes.to_string(), |(suffix, power)| format!("{}{suffix}", bytes >> power))
+}

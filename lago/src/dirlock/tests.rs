@@ -71,6 +71,17 @@ fn a_dead_holder_is_not_named() {
 }
 
 #[test]
+fn whether_it_is_locked_is_seen_from_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(!is_locked(dir.path()).unwrap());
+    let held = lock(dir.path(), Mode::Exclusive, NOW).unwrap();
+    assert!(is_locked(dir.path()).unwrap());
+    drop(held);
+    assert!(!is_locked(dir.path()).unwrap());
+    assert!(!is_locked(Path::new("/no/such/dir")).unwrap());
+}
+
+#[test]
 fn waiting_ends_with_the_limit() {
     let dir = tempfile::tempdir().unwrap();
     let _held = lock(dir.path(), Mode::Exclusive, NOW).unwrap();

@@ -24,6 +24,7 @@ pub const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const TAIL_LINES: usize = 20;
 
 /// What a program wrote and how it ended.
+#[doc(alias = "CommandStatus")]
 #[derive(Debug, Clone)]
 pub struct CommandOutput {
     /// How it ended.
@@ -98,6 +99,7 @@ pub enum CommandError {
 /// assert_eq!(output.stdout_text(), "a\nb\n");
 /// ```
 #[derive(Debug)]
+#[doc(alias = "run_command")]
 pub struct HostCommand {
     command: Command,
     input: Option<Vec<u8>>,

@@ -16,6 +16,7 @@ pub struct TimedOut {
 }
 
 /// A limit on a wait, and what the wait is for.
+#[doc(alias = "EggTimer")]
 #[derive(Debug, Clone)]
 pub struct Deadline {
     what: String,

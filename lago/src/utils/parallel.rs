@@ -33,6 +33,15 @@ pub const MAX_THREADS: usize = 64;
 /// let doubled = lago::utils::parallel([1, 2, 3], |n| Ok::<_, std::io::Error>(2 * n)).unwrap();
 /// assert_eq!(doubled, [2, 4, 6]);
 /// ```
+/// The items can be calls themselves, each another one:
+///
+/// ```
+/// # use lago::utils::parallel;
+/// let calls: Vec<Box<dyn FnOnce() -> std::io::Result<usize> + Send>> =
+///     vec![Box::new(|| Ok(1)), Box::new(|| std::fs::read_to_string("/proc/version").map(|text| text.len()))];
+/// assert_eq!(parallel(calls, |call| call()).unwrap().len(), 2);
+/// ```
+#[doc(alias("invoke_in_parallel", "func_vector", "VectorThread"))]
 pub fn parallel<I, T, E>(
     items: I,
     work: impl Fn(I::Item) -> Result<T, E> + Sync,

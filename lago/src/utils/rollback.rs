@@ -46,7 +46,8 @@ impl<'a> RollbackContext<'a> {
         Self::default()
     }
 
-    /// Remembers how to undo what was just done. `what` says it for error messages: "remove the network `lan`".
+    /// Remembers how to undo what was just done, before all that is remembered so far. `what` says it for error messages: "remove the network `lan`".
+    #[doc(alias = "prependDefer")]
     pub fn defer<E: Into<BoxError>>(
         &mut self,
         what: impl Into<String>,

@@ -50,6 +50,7 @@ impl Arguments {
         let place = Place::of(context)?;
         let options = InitOptions::new(place.path()?, init_file).with_settings(&config)?;
         let prefix = Prefix::init(&options).inspect_err(|_| place.give_up())?;
+        context.log_into(prefix.paths());
         place.made(self.set_current)?;
         tracing::info!(
             "made the prefix {}; `lago start` brings it up",
