@@ -136,25 +136,40 @@ impl Files {
     /// Makes room for this run's reports.
     pub(crate) fn clear_reports(&self) -> io::Result<()> {
         self.remove_reports()?;
-        fs::create_dir_all(self.prefix.join(SCENARIOS))
+        let at_junit = self.junit.parent().unwrap_or(Path::new("/")).to_owned();
+        for directory in [self.prefix.join(SCENARIOS), at_junit] {
+            fs::create_dir_all(&directory)
+                .map_err(|error| with_path("make", &directory, &error))?;
+        }
+        Ok(())
     }
 
     /// Removes what an earlier run reported.
     pub(crate) fn remove_reports(&self) -> io::Result<()> {
-        for removed in [
-            fs::remove_dir_all(self.prefix.join(SCENARIOS)),
-            fs::remove_file(self.events()),
-            fs::remove_file(self.junit()),
-            // It is written again as soon as there are events. Better none than one that tells of an earlier run.
-            self.merged_junit().map_or(Ok(()), fs::remove_file),
-        ] {
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        let scenarios = self.prefix.join(SCENARIOS);
+        removed(&scenarios, fs::remove_dir_all(&scenarios))?;
+        let own = [self.events(), self.junit()];
+        // The one of all suites is written again as soon as there are events. Better none than one that tells of an
+        // earlier run.
+        for file in own.iter().map(PathBuf::as_path).chain(self.merged_junit()) {
+            removed(file, fs::remove_file(file))?;
         }
         Ok(())
     }
+}
+
+/// Whether something is gone now.
+fn removed(path: &Path, removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(with_path("remove what an earlier run has left:", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn with_path(action: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot {action} {}: {error}", path.display()))
 }
 
 fn lock(path: &Path, limit: Duration, called_off: impl Fn() -> bool) -> io::Result<PrefixLock> {

@@ -15,7 +15,7 @@ use super::selection::{full_name, shape};
 use super::show::{Program, Turn};
 use crate::events::{OutputFile, RunResult, What};
 use crate::files::Files;
-use crate::outcome::Outcome;
+use crate::outcome::{Class, Outcome};
 use crate::output;
 use crate::report::ongoing::Ongoing;
 use crate::result::Failure;
@@ -190,7 +190,7 @@ impl Run {
         progress.took.extend(took.map(|took| (id, took)));
         if outcome.is_failure() {
             progress.failures.push(id);
-            if self.options.fail_fast {
+            if self.options.fail_fast && outcome.class() != Class::Tolerated {
                 let failed = full_name(&self.suite, id);
                 let reason = format!("--fail-fast, and {failed} failed");
                 progress.called_off.get_or_insert(reason);

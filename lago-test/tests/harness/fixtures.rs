@@ -217,7 +217,7 @@ fn any_bytes() -> TestResult {
     out.write_all(
         b"\x1b[31mred\x1b[0m nul:\0 bad:\xff\xfe cdata:]]> noncharacter:\xef\xbf\xbe\ttab\r\n",
     )?;
-    out.write_all(b"\x1b]0;unfinished title; after")?;
+    out.write_all(b"surrogate:\xed\xa0\x80\n\x1b]0;unfinished title; after")?;
     ensure!(false, "\u{1b}[1mbold\u{1b}[0m \0 ]]> \u{ffff} <&>");
     Ok(())
 }

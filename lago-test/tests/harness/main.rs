@@ -10,6 +10,7 @@ mod github;
 mod libtest;
 mod output;
 mod parallel;
+mod readers;
 mod repeat;
 mod report;
 mod run;
@@ -40,6 +41,7 @@ fn trials() -> Vec<Trial> {
         libtest::trials(),
         output::trials(),
         parallel::trials(),
+        readers::trials(),
         repeat::trials(),
         report::trials(),
         signals::trials(),

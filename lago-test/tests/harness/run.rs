@@ -1,7 +1,7 @@
 //! Runs a fixture suite as a child process and reads what it leaves.
 
 use std::io::PipeReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -152,20 +152,9 @@ impl Ran {
         self.prefix().join(format!("{}.junit.xml", self.name))
     }
 
-    pub(crate) fn junit(&self) -> String {
-        std::fs::read_to_string(self.junit_path()).unwrap()
-    }
-
     /// The report, if a strict reader accepts it.
     pub(crate) fn valid_junit(&self) -> String {
-        let mut lint = Command::new("xmllint");
-        lint.args(["--noout", "--huge"]);
-        if let Some(schema) = std::env::var_os("LAGO_JUNIT_XSD") {
-            lint.arg("--schema").arg(schema);
-        }
-        let linted = lint.arg(self.junit_path()).output().expect("xmllint (libxml2-utils) runs");
-        assert!(linted.status.success(), "{}", String::from_utf8_lossy(&linted.stderr));
-        self.junit()
+        valid_junit(&self.junit_path())
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
@@ -193,6 +182,18 @@ impl Ran {
         let outcomes = self.outcomes().into_iter();
         outcomes.map(|(name, outcome)| format!("{name} {}", outcome.word())).collect()
     }
+}
+
+/// A JUnit file, if a strict reader accepts it.
+pub(crate) fn valid_junit(path: &Path) -> String {
+    let mut lint = Command::new("xmllint");
+    lint.args(["--noout", "--huge"]);
+    if let Some(schema) = std::env::var_os("LAGO_JUNIT_XSD") {
+        lint.arg("--schema").arg(schema);
+    }
+    let linted = lint.arg(path).output().expect("xmllint (libxml2-utils) runs");
+    assert!(linted.status.success(), "{}", String::from_utf8_lossy(&linted.stderr));
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// `lago-test report` with these arguments.

@@ -14,6 +14,7 @@ crate::trials![
     a_repeated_scenario_is_not_retried,
     an_unstable_scenario_fails_with_its_reason,
     a_known_failure_can_be_tolerated,
+    a_tolerated_failure_is_not_the_first_failure,
     a_blocked_scenario_is_never_green,
     a_wrong_switch_is_refused,
 ];
@@ -196,6 +197,14 @@ fn a_known_failure_can_be_tolerated() {
     assert_eq!(reason, "the moon is full");
     assert!(failure.contains("failed in each of 2 tries"), "{failure}");
     assert_eq!(report(&[ran.workdir.path().to_str().unwrap()]).status.code(), Some(0));
+}
+
+fn a_tolerated_failure_is_not_the_first_failure() {
+    let fail_fast = || Fixture::new("unstable").args(&["--fail-fast"]);
+    let ran = fail_fast().env("LAGO_TOLERATE_UNSTABLE", "1").run();
+    assert_eq!(ran.words().pop().unwrap(), "third::fetch passed");
+    let ran = fail_fast().run();
+    assert_eq!(ran.words()[1], "first::install not_run");
 }
 
 fn a_blocked_scenario_is_never_green() {

@@ -123,6 +123,14 @@ const REASONS: &[Reason] = &[
         enterprise_linux: &["libxml2"],
         optional: false,
     },
+    Reason {
+        why: "read the JUnit reports with a reader that others use",
+        debian: &["python3-junitparser"],
+        fedora: &["python3-junitparser"],
+        enterprise_linux: &["python3-junitparser"],
+        // One test says so when it is not there.
+        optional: true,
+    },
 ];
 
 const LIBVIRT_RPM: &[&str] = &[

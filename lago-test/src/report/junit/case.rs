@@ -97,9 +97,14 @@ pub(super) fn test_case(
     status.add_reruns(others.iter().map(|tried| rerun(tried, is_flaky, read_part)));
     let mut case = TestCase::new(name, status);
     case.set_time(end.took);
-    let output = match main {
-        Some(main) => main.output.map(read_part),
-        None => end.output.map(|log| read(&log.path, 0..log.bytes)),
+    let output = match (main, story.end) {
+        (Some(main), _) => main.output.map(read_part),
+        (None, Some(end)) => end.output.map(|log| read(&log.path, 0..log.bytes)),
+        // Whether it has printed something is not known, and there may be no log.
+        (None, None) => story.log.and_then(|log| {
+            let output = excerpts(&run.prefix.join(log), 0..u64::MAX, limit).ok()?;
+            (!output.is_empty()).then(|| clean(&output))
+        }),
     };
     if let Some(output) = output {
         case.set_system_out(output);
@@ -109,7 +114,7 @@ pub(super) fn test_case(
 
 /// What is said of a scenario that has no end: it waits for its turn, it runs now, or the run was killed.
 fn unfinished(story: &Story<'_>) -> Outcome {
-    if story.has_begun {
+    if story.log.is_some() {
         Outcome::Errored { message: "it was running when the run ended".to_owned() }
     } else {
         Outcome::NotRun { reason: "the run ended before it did".to_owned() }

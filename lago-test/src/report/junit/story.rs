@@ -1,6 +1,7 @@
 //! What the events tell of each scenario.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::events::{Event, OutputFile, OutputPart, What};
@@ -9,8 +10,8 @@ use crate::outcome::Outcome;
 /// What the events tell of a scenario.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Story<'a> {
-    /// Whether it has begun to run.
-    pub(super) has_begun: bool,
+    /// Its log, once it has begun to run.
+    pub(super) log: Option<&'a Path>,
     /// Its tries, when it failed and could be tried again.
     pub(super) tries: Vec<Try<'a>>,
     /// How it ended, once it has.
@@ -37,8 +38,8 @@ pub(super) fn stories(events: &[Event]) -> HashMap<(&str, &str), Story<'_>> {
     let mut stories: HashMap<(&str, &str), Story<'_>> = HashMap::new();
     for event in events {
         match &event.what {
-            What::ScenarioStarted { stage, scenario, .. } => {
-                stories.entry((stage, scenario)).or_default().has_begun = true;
+            What::ScenarioStarted { stage, scenario, log, .. } => {
+                stories.entry((stage, scenario)).or_default().log = Some(log);
             }
             What::ScenarioTried { stage, scenario, outcome, output, .. } => {
                 let tried = Try { outcome, output: output.as_ref() };
