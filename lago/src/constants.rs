@@ -20,6 +20,12 @@ pub const CURRENT_LINK: &str = "current";
 /// The template store's directory below the data directory.
 pub const STORE_DIR: &str = "store";
 
+/// Where the images of `cargo xtask images` are, in the user's cache directory.
+pub const IMAGES_DIR: &str = "images";
+
+/// The manifest of a template repository.
+pub const MANIFEST_FILE: &str = "repo.json";
+
 /// The directory of cached environments below the user's cache directory.
 pub const ENVIRONMENTS_DIR: &str = "environments";
 

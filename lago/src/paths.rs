@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::constants::{APP_DIR, ENVIRONMENTS_DIR, PREFIX_FORMAT, STORE_DIR};
+use crate::constants::{
+    APP_DIR, ENVIRONMENTS_DIR, IMAGES_DIR, MANIFEST_FILE, PREFIX_FORMAT, STORE_DIR,
+};
 use crate::dirlock::LOCK_FILE;
 use crate::utils::read_json;
 use crate::workdir::WorkdirError;
@@ -216,6 +218,12 @@ pub fn user_cache_dir() -> Option<PathBuf> {
 /// The default directory of cached environments. `None` as for [`user_cache_dir`].
 pub fn default_environments() -> Option<PathBuf> {
     Some(user_cache_dir()?.join(ENVIRONMENTS_DIR))
+}
+
+/// The template repositories that are there without being set: that of the images which `cargo xtask images` has built.
+pub fn default_repositories() -> Vec<PathBuf> {
+    let manifest = user_cache_dir().map(|cache| cache.join(IMAGES_DIR).join(MANIFEST_FILE));
+    manifest.filter(|manifest| manifest.is_file()).into_iter().collect()
 }
 
 pub(crate) fn is_ours(path: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! The `lago` command as people and scripts use it.
 
 mod console;
+mod new;
 mod snapshots;
 mod usage;
 mod verbs;

@@ -37,6 +37,7 @@ fn the_help_names_every_verb_and_the_exit_codes() {
         "snapshot",
         "revert",
         "fork",
+        "new",
         "shell",
         "console",
         "copy-to-vm",

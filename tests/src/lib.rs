@@ -14,6 +14,6 @@ mod wait;
 pub use environment::Environment;
 pub use images::{repository, repository_manifest};
 pub use lago_program::{Ran, lago, lago_path, run, run_within};
-pub use place::{Place, init_file, store};
+pub use place::{Place, init_file, store, target};
 pub use traces::Traces;
 pub use wait::{DEFAULT_LIMIT, wait_until};

@@ -87,7 +87,10 @@ pub fn init_file(name: &str) -> PathBuf {
 }
 
 /// The target directory: the test program lies in `<target>/<profile>/deps`.
-fn target() -> PathBuf {
+///
+/// # Panics
+/// When it lies elsewhere.
+pub fn target() -> PathBuf {
     let program = env::current_exe().expect("the test program's path is known");
     let target = program.ancestors().nth(3).expect("cargo puts test programs into target/*/deps");
     target.to_owned()

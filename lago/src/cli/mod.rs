@@ -98,6 +98,8 @@ enum Verb {
     Cache(verbs::cache::Command),
     /// Print a configuration file with all settings, what they are for, and their defaults.
     GenerateConfig(verbs::generate_config::Arguments),
+    /// Make a crate with a suite, an init file and files for CI, which passes as it is.
+    New(verbs::new::Arguments),
     /// Say what this machine lacks to run VMs, with the command that mends it.
     Doctor,
     /// Connect standard input and output to a TCP port of a VM; what `ssh-config` uses as its proxy.
@@ -177,6 +179,7 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::SshConfig(verb) => verb.run(&context)?,
         Verb::Cache(verb) => verb.run(&context)?,
         Verb::GenerateConfig(_) => verbs::generate_config::run()?,
+        Verb::New(verb) => verb.run()?,
         Verb::Doctor => return verbs::doctor::run(&context),
         Verb::Connect(verb) => verb.run(&context)?,
     }

@@ -97,7 +97,8 @@ impl Config {
         let find = |key| settings.iter().find(|setting: &&Setting| setting.key.name == key);
         Ok(Self {
             store: read(find("store"), values::path)?.or_else(paths::default_store),
-            template_repo_path: find("template_repo_path").map(values::paths).unwrap_or_default(),
+            template_repo_path: find("template_repo_path")
+                .map_or_else(paths::default_repositories, values::paths),
             accel: read(find("accel"), values::accel)?.unwrap_or_default(),
             loglevel: read(find("loglevel"), values::level)?.unwrap_or(LevelFilter::INFO),
             libvirt_uri: find("libvirt_uri").map(|setting| setting.value.clone()),

@@ -9,6 +9,7 @@ pub(super) mod fork;
 pub(super) mod generate_config;
 pub(super) mod init;
 pub(super) mod list;
+pub(super) mod new;
 pub(super) mod revert;
 pub(super) mod set_current;
 pub(super) mod shell;
