@@ -60,6 +60,11 @@ impl Lab {
         self.dir.join(name)
     }
 
+    /// The store of the benchmarks' templates.
+    pub(crate) fn store(&self) -> &Path {
+        &self.store
+    }
+
     /// The `lago` command, as a user runs it.
     pub(crate) fn lago(&self) -> Command {
         let mut command = Command::new(&self.lago);

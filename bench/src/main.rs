@@ -9,6 +9,7 @@ mod figures;
 mod lab;
 mod phases;
 mod samples;
+mod suite;
 mod table;
 
 use std::fs;
@@ -45,6 +46,9 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = suite::main_of_suite() {
+        return code;
+    }
     let warnings = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_filter(LevelFilter::WARN);

@@ -1,10 +1,11 @@
 //! The figures by their names.
 
-mod attach;
 mod cached_start;
 mod exec;
+mod harness;
 mod init;
 mod rss;
+mod shell;
 mod snapshot;
 mod ssh_client;
 mod start;
@@ -26,7 +27,7 @@ pub(crate) struct Measurement {
 }
 
 /// All figures, in the order in which they are measured.
-pub(crate) const ALL: [Measurement; 15] = [
+pub(crate) const ALL: [Measurement; 19] = [
     Measurement { name: "init", measure: init::init },
     Measurement { name: "start", measure: start::start_mini },
     Measurement { name: "start_debian", measure: start::start_debian },
@@ -40,8 +41,12 @@ pub(crate) const ALL: [Measurement; 15] = [
     Measurement { name: "cached_start", measure: cached_start::cached_start },
     Measurement { name: "memory_file", measure: snapshot::memory_file },
     Measurement { name: "exec", measure: exec::exec },
-    Measurement { name: "attach", measure: attach::attach },
+    Measurement { name: "shell", measure: shell::shell },
     Measurement { name: "rss", measure: rss::rss },
+    Measurement { name: "scenario_overhead", measure: harness::scenario_overhead },
+    Measurement { name: "attach", measure: harness::attach },
+    Measurement { name: "coordinator_rss", measure: harness::coordinator_rss },
+    Measurement { name: "large_output", measure: harness::large_output },
 ];
 
 /// The measurement of this name; the error lists those that there are.

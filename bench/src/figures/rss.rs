@@ -39,11 +39,12 @@ pub(super) fn rss(lab: &Lab, _runs: u32) -> Result<Figure> {
 }
 
 /// The most memory that a command had resident, in megabytes.
-fn peak(command: &mut Command, input: &str) -> Result<f64> {
+pub(super) fn peak(command: &mut Command, input: &str) -> Result<f64> {
     let program = command.get_program().display().to_string();
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("starting {program}"))?;
     let mut stdin = child.stdin.take();

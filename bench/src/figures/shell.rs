@@ -1,4 +1,4 @@
-//! `attach`: from nothing to the first command's end, in a prefix that runs.
+//! `shell`: from nothing to the first command's end, in a prefix that runs.
 
 use std::process::Stdio;
 use std::thread;
@@ -13,8 +13,8 @@ use crate::samples::{Samples, seconds};
 
 const COMMANDS: u32 = 5;
 
-pub(super) fn attach(lab: &Lab, _runs: u32) -> Result<Figure> {
-    let prefix = lab.prefix("attach", GuestImage::Mini, 1)?;
+pub(super) fn shell(lab: &Lab, _runs: u32) -> Result<Figure> {
+    let prefix = lab.prefix("shell", GuestImage::Mini, 1)?;
     prefix.start()?;
     let vm = prefix.vm("vm0")?;
     let client = SshClient::new(lab, &prefix)?;
@@ -33,7 +33,7 @@ pub(super) fn attach(lab: &Lab, _runs: u32) -> Result<Figure> {
     }
     prefix.destroy()?;
     Ok(Figure {
-        name: "attach",
+        name: "shell",
         unit: Unit::Seconds,
         value: ours.median(),
         reference: reference.median(),
