@@ -8,6 +8,7 @@ mod interrupts;
 mod keep;
 mod lane;
 mod limited;
+mod nextest;
 mod options;
 mod plan;
 mod run;
@@ -31,14 +32,15 @@ use crate::report::github;
 use crate::suite::Suite;
 use crate::tell::{self, tell};
 use arguments::Arguments;
-use earlier::{Ground, Place, under_nextest};
+use earlier::{Ground, Place};
 use execution::Execution;
 use interrupts::Interrupts;
+use nextest::Nextest;
 use options::{From, Options};
 use run::{Claim, Run};
 use runner::{Prepared, Runner};
 use selection::Selection;
-use show::{Ended, LogFile, Style};
+use show::{Ended, Listed, LogFile, Style};
 
 /// The command line or the suite itself is wrong; also clap's own code for that.
 const EXIT_REFUSED: u8 = 2;
@@ -50,10 +52,15 @@ pub(crate) fn main(mut suite: Suite) -> ExitCode {
     tell::tell_what_the_library_says("warn", "\n");
     let mut problems = arguments.refusals();
     problems.extend(check::problems(&suite));
+    let nextest = Nextest::from_environment().unwrap_or_else(|problem| {
+        problems.push(problem);
+        Nextest::Absent
+    });
     if !problems.is_empty() {
         return refused(&suite, &problems);
     }
-    let mut selection = Selection::new(&mut suite, &arguments);
+    let selecting = nextest.arguments(&suite, &arguments);
+    let mut selection = Selection::new(&mut suite, &selecting);
     let options = match Options::read(&suite, &arguments) {
         Ok(options) => options,
         Err(problems) => return refused(&suite, &problems),
@@ -68,9 +75,9 @@ pub(crate) fn main(mut suite: Suite) -> ExitCode {
         Err(problem) => return refused(&suite, &[problem]),
     };
     if arguments.list {
-        return list(&selection, &arguments, log_file);
+        return list(&nextest.list(&suite, &selection, &arguments), &arguments, log_file);
     }
-    let style = Style::new(&arguments, under_nextest());
+    let style = Style::new(&arguments, nextest.is_by_scenario());
     if selection.is_empty() {
         return show_what_is_ignored(&selection, style);
     }
@@ -83,10 +90,11 @@ pub(crate) fn main(mut suite: Suite) -> ExitCode {
         Err(error) => return broken(&format!("cannot watch for signals: {error}")),
     };
     // What can be started from is known only once no other run can change it.
-    let claim = Claim::take(&suite, options.junit_file.as_deref(), &interrupts);
+    let claim = Claim::take(&suite, &options, nextest.part_of(), &interrupts);
     let place = claim.as_ref().ok().zip(init_file.as_ref()).map(|(claim, init_file)| Place {
         files: &claim.files,
         init_file,
+        each_alone: nextest.is_by_scenario(),
         interrupts: &interrupts,
     });
     let ground = match ground(&suite, &selection, options.from, place) {
@@ -112,10 +120,9 @@ fn broken(problem: &str) -> ExitCode {
 }
 
 /// Prints what is selected. Starts nothing and writes nothing but the log file, if that is asked for.
-fn list(selection: &Selection, arguments: &Arguments, log_file: Option<LogFile>) -> ExitCode {
-    let listed = selection.list();
-    let written = log_file.map_or(Ok(()), |mut log_file| log_file.list(&listed));
-    let printed = show::list(&listed, arguments.format())
+fn list(listed: &[Listed], arguments: &Arguments, log_file: Option<LogFile>) -> ExitCode {
+    let written = log_file.map_or(Ok(()), |mut log_file| log_file.list(listed));
+    let printed = show::list(listed, arguments.format())
         .map_err(|error| format!("the list cannot be printed: {error}"));
     match written.and(printed) {
         Ok(()) => ExitCode::SUCCESS,

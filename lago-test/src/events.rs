@@ -2,6 +2,7 @@
 //! Reports are functions of this file.
 
 mod log;
+mod merge;
 
 use std::path::PathBuf;
 
@@ -9,8 +10,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
-pub(crate) use log::EventLog;
 pub use log::read;
+pub(crate) use log::{EventLog, read_last_part};
+pub(crate) use merge::EarlierParts;
 
 /// The version of these events; it changes when a reader of the old ones would misread the new.
 pub const SCHEMA: u32 = 1;
@@ -41,6 +43,10 @@ pub enum What {
         pid: u32,
         /// Its command line.
         arguments: Vec<String>,
+        /// The run of `cargo nextest` of which this process runs one scenario. The file goes on with what other processes
+        /// of the same run do, each from a `run_started` on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part_of: Option<String>,
         /// Where it runs.
         machine: Machine,
         /// What is going to run, in order.

@@ -4,6 +4,7 @@
 //! target/lago/junit.xml               of all suites, unless they say where their workdir is
 //! <workdir>/                          target/lago/<suite>, unless the suite says otherwise
 //!   default.lock                      held while a run uses the prefix
+//!   default.records/                  events and logs, while the environment is made anew in the middle of a nextest run
 //!   default/                          the prefix
 //!     events.jsonl
 //!     <suite>.junit.xml
@@ -34,6 +35,9 @@ const EVENTS: &str = "events.jsonl";
 /// A run's own directory, inside the prefix.
 const SCENARIOS: &str = "scenarios";
 
+/// What reports are made of, inside the prefix.
+const RECORDS: [&str; 2] = [EVENTS, SCENARIOS];
+
 /// Where the workdirs of suites are, inside the target directory.
 pub(crate) const LAGO: &str = "lago";
 
@@ -50,6 +54,8 @@ pub(crate) struct Files {
     junit: PathBuf,
     /// Only where suites have their workdirs side by side.
     merged_junit: Option<PathBuf>,
+    /// Which process of its run this is, from 1: each scenario may have one under nextest.
+    part: u32,
 }
 
 /// Held while a run uses a prefix; gone with its process.
@@ -74,7 +80,7 @@ impl Files {
     /// Those of a run in this prefix.
     pub(crate) fn of_prefix(prefix: &Path, suite: &str, junit: Option<&Path>) -> io::Result<Self> {
         let junit = junit_path(prefix, suite, junit)?;
-        Ok(Self { prefix: prefix.to_owned(), junit, merged_junit: None })
+        Ok(Self { prefix: prefix.to_owned(), junit, merged_junit: None, part: 1 })
     }
 
     pub(crate) fn events(&self) -> PathBuf {
@@ -95,9 +101,20 @@ impl Files {
         self.merged_junit.as_deref()
     }
 
-    /// A scenario's log, from the prefix.
-    pub(crate) fn scenario_log(stage: &str, scenario: &str) -> PathBuf {
-        Path::new(SCENARIOS).join(format!("{stage}.{scenario}.log"))
+    /// Those of a later process of the same run.
+    pub(crate) fn of_part(self, part: u32) -> Self {
+        Self { part, ..self }
+    }
+
+    /// Whether other processes of the same run have written events before.
+    pub(crate) fn is_later_part(&self) -> bool {
+        self.part > 1
+    }
+
+    /// A scenario's log, from the prefix. It may have run in an earlier process of the same run, and have a log of that.
+    pub(crate) fn scenario_log(&self, stage: &str, scenario: &str) -> PathBuf {
+        let part = if self.is_later_part() { format!(".{}", self.part) } else { String::new() };
+        Path::new(SCENARIOS).join(format!("{stage}.{scenario}{part}.log"))
     }
 
     pub(crate) fn worker_log(&self, worker: u32) -> PathBuf {
@@ -131,6 +148,26 @@ impl Files {
             let message = format!("cannot take the prefix {}", self.prefix.display());
             Failure::infrastructure(error.to_string()).context(message)
         })
+    }
+
+    /// Where records are while the environment is made anew.
+    fn records_aside(&self) -> PathBuf {
+        self.prefix.with_extension("records")
+    }
+
+    /// Moves what earlier processes of this run have recorded out of the way of a new environment.
+    pub(crate) fn set_records_aside(&self) -> io::Result<()> {
+        move_records(&self.prefix, &self.records_aside())
+    }
+
+    /// Moves it back; also what a process that was killed in between has left aside.
+    pub(crate) fn bring_records_back(&self) -> io::Result<()> {
+        let aside = self.records_aside();
+        if !aside.exists() {
+            return Ok(());
+        }
+        move_records(&aside, &self.prefix)?;
+        fs::remove_dir(aside)
     }
 
     /// Makes room for this run's reports.
@@ -170,6 +207,18 @@ fn removed(path: &Path, removed: io::Result<()>) -> io::Result<()> {
 
 fn with_path(action: &str, path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot {action} {}: {error}", path.display()))
+}
+
+/// Moves those records that are there.
+fn move_records(from: &Path, to: &Path) -> io::Result<()> {
+    for name in RECORDS {
+        let (from, to) = (from.join(name), to.join(name));
+        if from.exists() {
+            fs::create_dir_all(to.parent().unwrap_or(&to))?;
+            fs::rename(from, to)?;
+        }
+    }
+    Ok(())
 }
 
 fn lock(path: &Path, limit: Duration, called_off: impl Fn() -> bool) -> io::Result<PrefixLock> {
@@ -299,5 +348,25 @@ mod tests {
         let there = directory.path().to_str().unwrap();
         assert_eq!(path(there), directory.path().join("web.junit.xml"));
         assert!(junit_path(prefix, "web", Some(Path::new(""))).is_err());
+    }
+
+    #[test]
+    fn records_outlive_a_new_environment() {
+        let workdir = tempfile::tempdir().unwrap();
+        let files = Files::new(workdir.path(), "web", None).unwrap();
+        files.bring_records_back().unwrap();
+        files.clear_reports().unwrap();
+        fs::write(files.events(), "{}").unwrap();
+        let log = files.prefix.join(files.scenario_log("serve", "fetch"));
+        fs::write(&log, "page").unwrap();
+        files.set_records_aside().unwrap();
+        fs::remove_dir(&files.prefix).unwrap();
+
+        fs::create_dir(&files.prefix).unwrap();
+        files.bring_records_back().unwrap();
+        assert_eq!(fs::read_to_string(log).unwrap(), "page");
+        assert!(files.events().exists() && !workdir.path().join("default.records").exists());
+        let later = files.of_part(3);
+        assert_eq!(later.scenario_log("serve", "fetch"), Path::new("scenarios/serve.fetch.3.log"));
     }
 }

@@ -123,7 +123,7 @@ fn old_states_are_not_used_when_each_scenario_is_a_run(fixture: &Fixture) {
     assert!(created.is_u64(), "{text}");
     *created = 1.into();
     fs::write(&path, state.to_string()).expect("it can be written");
-    let alone = ["--exact", "failover::takes_over", "NEXTEST=1"];
+    let alone = ["--exact", "failover::takes_over", "NEXTEST=1", "LAGO_NEXTEST=scenario"];
     fixture.expect(&alone, 0, &["deploy::install passed", "failover::takes_over passed"]);
     assert_eq!(fixture.restored(), ["start"]);
     fixture.expect(&alone, 0, &["failover::takes_over passed"]);

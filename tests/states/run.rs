@@ -23,7 +23,12 @@ impl Fixture {
 
     /// The suite with these arguments, each `NAME=VALUE` among them a variable.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env::current_exe().expect("the program's path is known"));
+        let program = env::current_exe().expect("the program's path is known");
+        self.configured(Command::new(program), arguments)
+    }
+
+    /// The same for another command that runs the suite.
+    pub(crate) fn configured(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .env(FIXTURE, self.name)
             .env(WORKDIR, self.place.path())
@@ -32,7 +37,7 @@ impl Fixture {
             .env("LAGO_CACHE_DIR", self.place.join("cache"))
             .env_remove("NEXTEST")
             .stdin(Stdio::null());
-        for variable in ["LAGO_KEEP", "LAGO_FROM", "LAGO_JOBS", "LAGO_REPEAT"] {
+        for variable in ["LAGO_NEXTEST", "LAGO_KEEP", "LAGO_FROM", "LAGO_JOBS", "LAGO_REPEAT"] {
             command.env_remove(variable);
         }
         for argument in arguments {

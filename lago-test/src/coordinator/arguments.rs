@@ -157,6 +157,30 @@ impl Arguments {
         self.format.or(quiet).unwrap_or_default()
     }
 
+    /// Whether one of the filters, if there are any, selects a name.
+    pub(super) fn selects(&self, name: &str) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|filter| self.matches(filter, name))
+    }
+
+    /// Whether a name is to be left out.
+    pub(super) fn skips(&self, name: &str) -> bool {
+        self.skip.iter().any(|filter| self.matches(filter, name))
+    }
+
+    fn matches(&self, filter: &str, name: &str) -> bool {
+        if self.exact { filter == name } else { name.contains(filter) }
+    }
+
+    /// The same command line, selecting everything.
+    pub(super) fn of_everything(&self) -> Self {
+        Self { filters: Vec::new(), skip: Vec::new(), ..self.clone() }
+    }
+
+    /// The same command line, selecting nothing: no name is empty.
+    pub(super) fn of_nothing(&self) -> Self {
+        Self { filters: vec![String::new()], exact: true, ..self.clone() }
+    }
+
     /// Whether only benchmarks are asked for.
     pub(super) fn only_benchmarks(&self) -> bool {
         self.bench && !self.test

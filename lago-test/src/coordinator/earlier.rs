@@ -29,6 +29,8 @@ pub(super) struct Earlier {
 pub(super) struct Place<'a> {
     pub(super) files: &'a Files,
     pub(super) init_file: &'a InitFile,
+    /// Whether each scenario runs in a process of its own, of which none sees that the others make their states anew.
+    pub(super) each_alone: bool,
     pub(super) interrupts: &'a Interrupts,
 }
 
@@ -88,7 +90,7 @@ fn look(
     from: Option<From>,
     place: Place<'_>,
 ) -> Result<Option<Earlier>, String> {
-    let Place { files, init_file, interrupts } = place;
+    let Place { files, init_file, each_alone, interrupts } = place;
     let prefix = files.prefix.clone();
     // Opening finishes what a killed process has begun.
     let limited = Limited {
@@ -113,9 +115,7 @@ fn look(
     {
         return Err(format!("{changed} since states were saved, so they are not used"));
     }
-    if under_nextest()
-        && let Some(built) = program_built()
-    {
+    if each_alone && let Some(built) = program_built() {
         let fit = [Some(State::Start), from.and_then(From::state)].into_iter().flatten();
         let fit: Vec<_> = fit.map(|state| saved.name(state).to_owned()).collect();
         let taken = snapshots.iter().map(|snapshot| Taken {
@@ -218,11 +218,6 @@ pub(super) fn announcement(saved: &Saved, plan: &Plan) -> String {
         "starting from what an earlier run saved: {}; {FROM}=start starts afresh",
         told.join(", ")
     )
-}
-
-/// Whether each scenario runs in a process of its own, of which none sees that the others make their states anew.
-pub(super) fn under_nextest() -> bool {
-    env::var_os("NEXTEST").is_some_and(|value| value == "1")
 }
 
 /// How long ago the test program was built.

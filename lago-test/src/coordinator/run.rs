@@ -90,6 +90,7 @@ impl Run {
 
     /// From now on events are written, and reports of the run so far. What is ignored has ended with that.
     pub(super) fn open(&self, claim: Claim) -> Result<(), Failure> {
+        self.workers_started.store(claim.earlier_workers(), Ordering::Relaxed);
         let session = Session::open(claim, &self.suite, &self.program)?;
         let ongoing = Ongoing::begin(&session.files);
         *self.session() = Some(session);
@@ -257,7 +258,7 @@ impl Run {
     /// A scenario's log, from the prefix.
     pub(super) fn log(&self, id: ScenarioId) -> PathBuf {
         let (stage, scenario) = self.names(id);
-        Files::scenario_log(&stage, &scenario)
+        self.files().map(|files| files.scenario_log(&stage, &scenario)).unwrap_or_default()
     }
 
     /// Where files go, once the run has begun.

@@ -146,11 +146,7 @@ impl Selection {
 
 /// What the command line says about a scenario of this full name.
 fn asked(arguments: &Arguments, name: &str, ignore_reason: Option<&str>) -> Asked {
-    let matches = |filter: &String| {
-        if arguments.exact { filter == name } else { name.contains(filter.as_str()) }
-    };
-    let wanted = arguments.filters.is_empty() || arguments.filters.iter().any(matches);
-    let left_out = arguments.skip.iter().any(matches);
+    let (wanted, left_out) = (arguments.selects(name), arguments.skips(name));
     let runs_ignored = arguments.ignored || arguments.include_ignored;
     match ignore_reason {
         _ if arguments.only_benchmarks() => {

@@ -86,24 +86,28 @@ pub(super) struct Style {
     pub(super) report_time: bool,
     /// Whether what scenarios that passed have printed is shown too.
     pub(super) show_output: bool,
-    /// Whether a scenario that could not run counts as failed.
-    pub(super) strict: bool,
+    /// Whether this process is the test of one scenario: it fails when that could not run, and when nothing else fails.
+    pub(super) one_scenario: bool,
 }
 
 impl Style {
-    pub(super) fn new(arguments: &Arguments, strict: bool) -> Self {
+    pub(super) fn new(arguments: &Arguments, one_scenario: bool) -> Self {
         let Arguments { color, report_time, show_output, .. } = *arguments;
-        Self { format: arguments.format(), color, report_time, show_output, strict }
+        Self { format: arguments.format(), color, report_time, show_output, one_scenario }
     }
 
-    /// What `cargo test` calls an outcome.
-    fn verdict(self, outcome: &Outcome) -> Verdict {
+    /// What `cargo test` calls the outcome of what is shown.
+    fn verdict(self, shown: &Shown, outcome: &Outcome) -> Verdict {
         match outcome.class() {
             Class::Passed => Verdict::Ok,
+            // It is a test of its own, and fails there. What cannot run without it is blocked.
+            _ if self.one_scenario && shown.is_prerequisite() => Verdict::Ignored,
             Class::Failure | Class::Error => Verdict::Failed,
             Class::Tolerated => Verdict::Ignored,
             Class::NoResult => match outcome {
-                Outcome::Blocked { .. } | Outcome::NotRun { .. } if self.strict => Verdict::Failed,
+                Outcome::Blocked { .. } | Outcome::NotRun { .. } if self.one_scenario => {
+                    Verdict::Failed
+                }
                 _ => Verdict::Ignored,
             },
         }

@@ -1,11 +1,12 @@
 //! The file of events: written as they happen, read for reports.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use chrono::Utc;
 
+use super::merge::{self, EarlierParts};
 use super::{Event, What};
 
 /// Writes events, each with one `write`, so that a reader sees whole lines at any moment.
@@ -22,6 +23,17 @@ impl EventLog {
         let file = File::options().append(true).create(true).open(path)?;
         file.set_len(0)?;
         Ok(Self { file, torn: false })
+    }
+
+    /// Goes on with a file, whose last writer may have died within a line.
+    pub(crate) fn append(path: &Path) -> io::Result<Self> {
+        let mut file = File::options().read(true).append(true).open(path)?;
+        let mut last = [b'\n'];
+        if file.metadata()?.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        Ok(Self { file, torn: last != [b'\n'] })
     }
 
     pub(crate) fn write(&mut self, what: What) -> io::Result<()> {
@@ -44,9 +56,34 @@ impl EventLog {
 
 /// Reads the events of a run. A line that is not whole, as a full disk or a lost machine leaves it, is left out.
 ///
+/// What several processes of one run of `cargo nextest` have written is given as if one of them had done it all: one
+/// [`What::RunStarted`] with all that was planned, for each scenario one [`What::ScenarioFinished`], one
+/// [`What::RunFinished`]. A scenario ended as it did where it was selected, whatever became of it where another one that
+/// stands on it was.
+///
 /// # Errors
 /// When the file cannot be read, or a whole line in it is no event of this [`SCHEMA`](super::SCHEMA).
 pub fn read(path: &Path) -> io::Result<Vec<Event>> {
+    read_lines(path).map(merge::merged)
+}
+
+/// Reads what the last process has written.
+pub(crate) fn read_last_part(path: &Path) -> io::Result<Vec<Event>> {
+    read_lines(path).map(merge::last_part)
+}
+
+impl EarlierParts {
+    /// What processes of one run have written so far; none when the file is not there or is another run's.
+    pub(crate) fn read(path: &Path, part_of: &str) -> io::Result<Option<Self>> {
+        match read_lines(path) {
+            Ok(events) => Ok(Self::of(&events, part_of)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn read_lines(path: &Path) -> io::Result<Vec<Event>> {
     let mut stream = io::BufReader::new(File::open(path)?);
     let mut events = Vec::new();
     let mut line = Vec::new();

@@ -63,6 +63,7 @@ fn blocked_is_never_green_under_nextest() {
     let ran = Fixture::new("blocking")
         .args(&["--exact", "second::fetch", "--nocapture"])
         .env("NEXTEST", "1")
+        .env("LAGO_NEXTEST", "scenario")
         .run();
     assert_eq!(ran.exit_code(), Some(101));
     let stdout = ran.stdout();

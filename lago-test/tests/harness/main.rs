@@ -2,12 +2,14 @@
 //! themselves again as workers, and looks at what a user and a CI server would see.
 
 mod blocking;
+mod cargo_nextest;
 mod command_line;
 mod endings;
 mod environment;
 mod fixtures;
 mod github;
 mod libtest;
+mod nextest;
 mod output;
 mod parallel;
 mod readers;
@@ -39,6 +41,7 @@ fn trials() -> Vec<Trial> {
         environment::trials(),
         github::trials(),
         libtest::trials(),
+        nextest::trials(),
         output::trials(),
         parallel::trials(),
         readers::trials(),

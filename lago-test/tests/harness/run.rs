@@ -10,6 +10,7 @@ use lago_test::events::{self, Event, What};
 use tempfile::TempDir;
 
 use crate::FIXTURE;
+use crate::cargo_nextest::{self, Package};
 use crate::fixtures::WORKDIR;
 
 /// The longest that any fixture may take here: they are all made to end by themselves.
@@ -24,8 +25,19 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new(name: &str) -> Self {
+        let program = Command::new(std::env::current_exe().unwrap());
+        Self::of(name, tempfile::tempdir().unwrap(), program)
+    }
+
+    /// The suite as `cargo nextest` runs it, with these arguments and the configuration that the README shows.
+    pub(crate) fn under_nextest(name: &str, arguments: &[&str]) -> Self {
         let workdir = tempfile::tempdir().unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let config = cargo_nextest::shown_in(include_str!("../../README.md"));
+        let package = Package::new(&workdir.path().join("package"), config);
+        Self::of(name, workdir, package.nextest(arguments)).env("NEXTEST_HIDE_PROGRESS_BAR", "1")
+    }
+
+    fn of(name: &str, workdir: TempDir, mut command: Command) -> Self {
         command
             .env(FIXTURE, name)
             .env(WORKDIR, workdir.path())
@@ -38,6 +50,7 @@ impl Fixture {
             .env_remove("LAGO_FROM")
             .env_remove("LAGO_JOBS")
             .env_remove("LAGO_REPEAT")
+            .env_remove("LAGO_NEXTEST")
             .env_remove("LAGO_TEST_LAUNCHER")
             .env_remove("LAGO_TOLERATE_UNSTABLE")
             .env_remove("LAGO_JUNITXML_FILE")

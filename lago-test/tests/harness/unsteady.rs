@@ -212,6 +212,7 @@ fn a_blocked_scenario_is_never_green() {
         .args(&["second"])
         .env("LAGO_TOLERATE_UNSTABLE", "1")
         .env("NEXTEST", "1")
+        .env("LAGO_NEXTEST", "scenario")
         .run();
     assert_eq!(ran.exit_code(), Some(101), "{}", ran.stdout());
     assert!(ran.stdout().contains("second::configure"), "{}", ran.stdout());

@@ -1,10 +1,12 @@
 //! What a run has once its first scenario is due: the prefix, taken for this run, and the event log.
 
+use std::io;
 use std::path::Path;
 
 use super::super::interrupts::Interrupts;
+use super::super::options::Options;
 use super::super::show::{Program, Shown};
-use crate::events::{self, EventLog, Machine, Planned, What};
+use crate::events::{self, EarlierParts, EventLog, Machine, Planned, What};
 use crate::files::{self, Files, PrefixLock};
 use crate::result::Failure;
 use crate::suite::Suite;
@@ -23,19 +25,34 @@ pub(in super::super) struct Session {
 pub(in super::super) struct Claim {
     pub(in super::super) files: Files,
     lock: PrefixLock,
+    /// The run of which this process does a part.
+    part_of: Option<String>,
+    earlier_parts: Option<EarlierParts>,
 }
 
 impl Claim {
-    /// Waits for another run that uses the same prefix. `junit` is what the user says of the JUnit file.
+    /// Waits for another run that uses the same prefix. `part_of` is the run of which this process does a part.
     pub(in super::super) fn take(
         suite: &Suite,
-        junit: Option<&Path>,
+        options: &Options,
+        part_of: Option<&str>,
         interrupts: &Interrupts,
     ) -> Result<Self, Failure> {
-        let files = Files::new(&workdir(suite)?, suite.name(), junit)?;
+        let files = Files::new(&workdir(suite)?, suite.name(), options.junit_file.as_deref())?;
         let files = if suite.chosen_workdir().is_some() { files } else { files.merged() };
         let lock = files.lock(|| interrupts.signal().is_some())?;
-        Ok(Self { files, lock })
+        let earlier_parts = earlier_parts(&files, part_of).map_err(|error| {
+            let message = format!("cannot read what is in {}", files.prefix.display());
+            Failure::infrastructure(error.to_string()).context(message)
+        })?;
+        let part = earlier_parts.map_or(1, |earlier| earlier.number + 1);
+        let part_of = part_of.map(ToOwned::to_owned);
+        Ok(Self { files: files.of_part(part), lock, part_of, earlier_parts })
+    }
+
+    /// The numbers that workers have had in earlier processes of the same run.
+    pub(super) fn earlier_workers(&self) -> u32 {
+        self.earlier_parts.map_or(0, |earlier| earlier.workers)
     }
 }
 
@@ -46,9 +63,8 @@ impl Session {
         suite: &Suite,
         program: &Program,
     ) -> Result<Self, Failure> {
-        let Claim { files, lock } = claim;
-        let log = files.clear_reports().and_then(|()| EventLog::create(&files.events()));
-        let log = log.map_err(|error| {
+        let Claim { files, lock, part_of, earlier_parts: _ } = claim;
+        let log = event_log(&files).map_err(|error| {
             let message = format!("cannot write reports to {}", files.prefix.display());
             Failure::infrastructure(error.to_string()).context(message)
         })?;
@@ -61,6 +77,7 @@ impl Session {
             arguments: std::env::args_os()
                 .map(|argument| argument.to_string_lossy().into_owned())
                 .collect(),
+            part_of,
             machine: Machine::this(),
             planned: program.shown.iter().map(planned).collect(),
         });
@@ -80,6 +97,22 @@ impl Session {
     pub(super) fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
     }
+}
+
+/// What other processes of the same run have recorded.
+fn earlier_parts(files: &Files, part_of: Option<&str>) -> io::Result<Option<EarlierParts>> {
+    files.bring_records_back()?;
+    part_of.map_or(Ok(None), |part_of| EarlierParts::read(&files.events(), part_of))
+}
+
+/// A new log, or that of the processes of the same run that were there before.
+fn event_log(files: &Files) -> io::Result<EventLog> {
+    files.bring_records_back()?;
+    if files.is_later_part() {
+        return EventLog::append(&files.events());
+    }
+    files.clear_reports()?;
+    EventLog::create(&files.events())
 }
 
 fn workdir(suite: &Suite) -> Result<std::path::PathBuf, Failure> {

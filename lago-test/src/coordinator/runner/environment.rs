@@ -95,6 +95,9 @@ impl Runner {
     fn make(&mut self, files: Files, init_file: Option<InitFile>) -> Result<(), Failure> {
         let suite_environment = self.run.suite.environment().zip(init_file);
         let environment = self.limited("making the environment", move || {
+            if files.is_later_part() {
+                files.set_records_aside()?;
+            }
             Environment::discard_stale(&files.prefix)?;
             let Some((spec, init_file)) = suite_environment else { return Ok(None) };
             files.remove_reports()?;

@@ -3,7 +3,7 @@
 use super::super::interrupts;
 use super::super::run::Run;
 use super::{Lanes, Runner};
-use crate::events::{RunResult, What};
+use crate::events::{self, RunResult, What};
 use crate::files::Files;
 use crate::report::{self, RecordedRun, Report, console, github};
 use crate::result::Failure;
@@ -105,13 +105,17 @@ fn report(files: &Files, finish: &mut Finish) {
         Ok(run) => run,
         Err(error) => return finish.add_error(&format!("the events cannot be read: {error}")),
     };
+    // What other processes of this run have told is not told again.
+    let last_part = files.is_later_part().then(|| events::read_last_part(&files.events()));
+    let own = last_part.and_then(Result::ok);
+    let own = own.as_ref().unwrap_or(&run.events);
     if github::is_here() {
-        finish.annotations = github::annotations(&run.events, github::in_repository);
+        finish.annotations = github::annotations(own, github::in_repository);
     }
-    finish.lines.extend(console::repetitions(&run.events));
-    finish.lines.extend(console::unsteady(&run.events));
+    finish.lines.extend(console::repetitions(own));
+    finish.lines.extend(console::unsteady(own));
     let events = files.events().display().to_string();
-    finish.lines.extend([console::summary(&run.events), "events:".to_owned(), events]);
+    finish.lines.extend([console::summary(own), "events:".to_owned(), events]);
     for Report { name, path, written } in report::write_all(&run, files) {
         let path = path.display();
         match written {

@@ -26,7 +26,7 @@ where
         let name = shown.name();
         print(&json!({ "type": "test", "event": "started", "name": name }));
         let ended = end(shown);
-        let verdict = style.verdict(&ended.outcome);
+        let verdict = style.verdict(shown, &ended.outcome);
         match verdict {
             Verdict::Ok => conclusion.num_passed += 1,
             Verdict::Failed => conclusion.num_failed += 1,

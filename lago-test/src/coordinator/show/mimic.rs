@@ -3,7 +3,7 @@
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, FormatSetting, Trial};
 
 use super::{Ended, Program, Shown, Style, Verdict};
-use crate::outcome::Outcome;
+use crate::outcome::{Class, Outcome};
 use crate::report::console;
 
 /// The kind of a trial that runs only because a selected one stands on it. Shown in front of its name.
@@ -22,7 +22,8 @@ where
     let shown = program.shown.into_iter().map(|shown| {
         let end = end.clone();
         let kind = if shown.is_prerequisite() { PREREQUISITE } else { "" };
-        Trial::ignorable_test(shown.name(), move || completion(style, &end(&shown))).with_kind(kind)
+        Trial::ignorable_test(shown.name(), move || completion(style, &shown, &end(&shown)))
+            .with_kind(kind)
     });
     libtest_mimic::run(&arguments(style), shown.chain(hidden).collect())
 }
@@ -38,6 +39,14 @@ fn arguments(style: Style) -> Arguments {
     }
 }
 
+fn reason(outcome: &Outcome) -> String {
+    let line = console::on_one_line(outcome);
+    match outcome.class() {
+        Class::Failure | Class::Error => format!("{}: {line}", outcome.word().replace('_', " ")),
+        Class::Passed | Class::Tolerated | Class::NoResult => line,
+    }
+}
+
 /// What stands before a result. libtest has the time after it, where libtest-mimic ends the line.
 fn remarks(style: Style, ended: &Ended) -> String {
     let time = ended.took.filter(|_| style.report_time);
@@ -48,14 +57,14 @@ fn remarks(style: Style, ended: &Ended) -> String {
     }
 }
 
-fn completion(style: Style, ended: &Ended) -> Result<Completion, Failed> {
+fn completion(style: Style, shown: &Shown, ended: &Ended) -> Result<Completion, Failed> {
     let Ended { outcome, output, .. } = ended;
     if style.format == FormatSetting::Pretty {
         print!("{}", remarks(style, ended));
     }
-    match style.verdict(outcome) {
+    match style.verdict(shown, outcome) {
         Verdict::Ok => Ok(Completion::Completed),
-        Verdict::Ignored => Ok(Completion::ignored_with(console::on_one_line(outcome))),
+        Verdict::Ignored => Ok(Completion::ignored_with(reason(outcome))),
         Verdict::Failed => Err(console::failure(outcome, output.as_deref()).into()),
     }
 }

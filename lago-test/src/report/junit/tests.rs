@@ -27,6 +27,7 @@ fn run(cases: Vec<(&str, &str, Option<Outcome>)>) -> RecordedRun {
         version: "0.1.0".into(),
         pid: 7,
         arguments: vec![],
+        part_of: None,
         machine: Machine { hostname: "ci".into(), kernel: "Linux 6".into() },
         planned: cases.iter().map(|(stage, scenario, _)| planned(stage, scenario)).collect(),
     };

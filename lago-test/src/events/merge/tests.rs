@@ -1,0 +1,131 @@
+use super::super::Machine;
+use super::*;
+use crate::outcome::Outcome;
+use chrono::DateTime;
+
+fn event(what: What) -> Event {
+    Event { at: DateTime::from_timestamp(0, 0).unwrap(), what }
+}
+
+/// The first event of a process: `name` for what is selected, `(name)` for a prerequisite.
+fn started(run: &str, planned: &[&str]) -> Event {
+    let planned = planned.iter().map(|name| Planned {
+        stage: "s".into(),
+        scenario: name.trim_matches(['(', ')']).into(),
+        prerequisite: name.starts_with('('),
+    });
+    event(What::RunStarted {
+        schema: crate::events::SCHEMA,
+        suite: "web".into(),
+        version: "0.1.0".into(),
+        pid: 7,
+        arguments: vec![],
+        part_of: Some(run.into()),
+        machine: Machine { hostname: "ci".into(), kernel: "Linux 6".into() },
+        planned: planned.collect(),
+    })
+}
+
+fn ended(scenario: &str, outcome: Outcome) -> Event {
+    let (stage, scenario) = ("s".into(), scenario.into());
+    event(What::ScenarioFinished { stage, scenario, outcome, took_ms: 1, output: None })
+}
+
+fn passed(scenario: &str) -> Event {
+    ended(scenario, Outcome::Passed)
+}
+
+fn errored(scenario: &str) -> Event {
+    ended(scenario, Outcome::Errored { message: "died".into() })
+}
+
+fn finished(result: RunResult, exit_code: u8) -> Event {
+    event(What::RunFinished { result, exit_code })
+}
+
+/// What was planned, then how it ended, then how the run did.
+fn told(events: Vec<Event>) -> Vec<String> {
+    let told = merged(events).into_iter().map(|event| match event.what {
+        What::RunStarted { planned, .. } => {
+            let names = planned.into_iter().map(|planned| {
+                let (open, close) = if planned.prerequisite { ("(", ")") } else { ("", "") };
+                format!("{open}{}{close}", planned.scenario)
+            });
+            names.collect::<Vec<_>>().join(" ")
+        }
+        What::ScenarioFinished { scenario, outcome, .. } => {
+            format!("{scenario} {}", outcome.word())
+        }
+        What::RunFinished { result, exit_code } => format!("{result:?} {exit_code}"),
+        other => format!("{other:?}"),
+    });
+    told.collect()
+}
+
+#[test]
+fn one_process_is_left_as_it_is() {
+    let events = vec![started("1", &["a"]), passed("a"), finished(RunResult::Passed, 0)];
+    assert_eq!(merged(events.clone()), events);
+    assert_eq!(last_part(events.clone()), events);
+    assert_eq!(merged(Vec::new()), []);
+}
+
+#[test]
+fn several_processes_look_like_one() {
+    let events = vec![
+        started("1", &["(a)", "b"]),
+        passed("a"),
+        errored("b"),
+        finished(RunResult::Failed, 101),
+        started("1", &["a"]),
+        passed("a"),
+        finished(RunResult::Passed, 0),
+        started("1", &["(a)", "c"]),
+        errored("a"),
+        ended("c", Outcome::Blocked { by: "s::a".into() }),
+        finished(RunResult::Failed, 101),
+    ];
+    let expected = ["a b c", "b errored", "a passed", "c blocked", "Failed 101"];
+    assert_eq!(told(events.clone()), expected, "where `a` was selected counts");
+    assert_eq!(last_part(events.clone()).len(), 4);
+    let parts = EarlierParts::of(&events, "1").unwrap();
+    assert_eq!(parts, EarlierParts { number: 3, workers: 0 });
+    assert_eq!(EarlierParts::of(&events, "2"), None);
+}
+
+#[test]
+fn what_ran_as_a_prerequisite_only_ended_as_it_did_last() {
+    let events = vec![
+        started("1", &["(a)", "b"]),
+        errored("a"),
+        finished(RunResult::Failed, 101),
+        started("1", &["(a)", "c"]),
+        passed("a"),
+        passed("c"),
+    ];
+    assert_eq!(told(events), ["(a) b c", "a passed", "c passed"]);
+}
+
+/// It must not look as if it had passed, because it did where others stand on it.
+#[test]
+fn a_process_that_was_killed_leaves_its_scenario_open() {
+    let events = vec![
+        started("1", &["(a)", "b"]),
+        passed("a"),
+        passed("b"),
+        finished(RunResult::Passed, 0),
+        started("1", &["a"]),
+        started("1", &["c"]),
+        passed("c"),
+        finished(RunResult::Infrastructure, 3),
+    ];
+    assert_eq!(told(events), ["a b c", "b passed", "c passed", "Interrupted 137"]);
+}
+
+/// nextest tries a test again when it is told to.
+#[test]
+fn the_last_try_counts() {
+    let try_of = |end: Event| [started("1", &["a"]), end];
+    let events = [try_of(errored("a")), try_of(passed("a"))].concat();
+    assert_eq!(told(events), ["a", "a passed"]);
+}
