@@ -3,14 +3,17 @@
 use lago_system_tests::run;
 use lago_test::events::What;
 
-use crate::cargo_nextest::{Package, shown_in};
+use crate::cargo_nextest::{PROGRAM, Package};
 use crate::run::Fixture;
+
+/// The configuration that `lago new` writes, before the suite's name is filled in.
+const CONFIG: &str = include_str!("../../lago/new-suite/nextest.toml.in");
 
 /// Alphabetical order, in which nextest runs them, is not that of the suite.
 pub(crate) fn by_scenario() {
     let fixture = Fixture::new("branches", "states-nextest");
-    let config = shown_in(include_str!("../../lago-test/README.md"));
-    let package = Package::new(&fixture.place.join("package"), config);
+    let config = CONFIG.replace("{{name}}", PROGRAM);
+    let package = Package::new(&fixture.place.join("package"), &config);
     let arguments = ["LAGO_NEXTEST=scenario", "LAGO_FIXTURE_FAIL=1", "--no-fail-fast"];
     let mut nextest = fixture.configured(package.nextest(&["run"]), &arguments);
     let ran = run(nextest.env("NEXTEST_HIDE_PROGRESS_BAR", "1"));

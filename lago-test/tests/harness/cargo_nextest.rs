@@ -15,7 +15,7 @@ const REQUIRED: &str = "LAGO_TEST_NEXTEST";
 
 /// The package and its test program. The README's configuration names the program.
 const PACKAGE: &str = "demo";
-const PROGRAM: &str = "web";
+pub(crate) const PROGRAM: &str = "web";
 
 /// A test that needs nextest. Without it, it is ignored with the reason, or fails where it is required.
 pub(crate) fn trial(name: impl Into<String>, test: fn()) -> Trial {
@@ -134,10 +134,4 @@ fn manifest() -> String {
         "[package]\nname = \"{PACKAGE}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[[test]]\nname = \
          \"{PROGRAM}\"\nharness = false\n"
     )
-}
-
-/// The configuration of nextest that a README shows.
-pub(crate) fn shown_in(readme: &str) -> &str {
-    let block = readme.split("```toml\n").find(|block| block.contains("[test-groups]"));
-    block.and_then(|block| block.split("```").next()).expect("the README has one")
 }

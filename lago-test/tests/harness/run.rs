@@ -10,8 +10,11 @@ use lago_test::events::{self, Event, What};
 use tempfile::TempDir;
 
 use crate::FIXTURE;
-use crate::cargo_nextest::{self, Package};
+use crate::cargo_nextest::Package;
 use crate::fixtures::WORKDIR;
+
+/// It shows a configuration of nextest.
+const README: &str = include_str!("../../README.md");
 
 /// The longest that any fixture may take here: they are all made to end by themselves.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -32,7 +35,8 @@ impl Fixture {
     /// The suite as `cargo nextest` runs it, with these arguments and the configuration that the README shows.
     pub(crate) fn under_nextest(name: &str, arguments: &[&str]) -> Self {
         let workdir = tempfile::tempdir().unwrap();
-        let config = cargo_nextest::shown_in(include_str!("../../README.md"));
+        let block = README.split("```toml\n").find(|block| block.contains("[test-groups]"));
+        let config = block.and_then(|block| block.split("```").next()).unwrap();
         let package = Package::new(&workdir.path().join("package"), config);
         Self::of(name, workdir, package.nextest(arguments)).env("NEXTEST_HIDE_PROGRESS_BAR", "1")
     }
