@@ -6,15 +6,10 @@ mod files;
 mod network;
 mod state;
 
-use std::env;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use lago_system_tests::{init_file, repository_manifest, store};
+use lago_system_tests::{init_file, repository_manifest, with_store};
 use lago_test::{IntoScenario as _, Stage, Suite, continue_on_failure, minutes, scenarios};
-
-/// lago's setting for the template store.
-const STORE_VARIABLE: &str = "LAGO_STORE";
 
 lago_test::vms! {
     pub(crate) struct Server = "server";
@@ -22,9 +17,10 @@ lago_test::vms! {
 }
 
 fn main() -> ExitCode {
-    if env::var_os(STORE_VARIABLE).is_none() {
-        return with_settings();
-    }
+    with_store(suite)
+}
+
+fn suite() -> ExitCode {
     Suite::new("environment")
         .init_file(init_file("two-vms.yaml"))
         .template_repository(repository_manifest())
@@ -60,13 +56,4 @@ fn main() -> ExitCode {
             state::a_stopped_vm_comes_back_with_its_disk.timeout(minutes(2)),
         ]))
         .main()
-}
-
-/// Starts this program again, with the tests' own template store instead of the user's.
-fn with_settings() -> ExitCode {
-    let program = env::current_exe().expect("the program's path is known");
-    let mut command = Command::new(program);
-    let error = command.args(env::args_os().skip(1)).env(STORE_VARIABLE, store()).exec();
-    eprintln!("cannot start this program again: {error}");
-    ExitCode::FAILURE
 }

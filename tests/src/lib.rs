@@ -8,6 +8,7 @@ mod environment;
 mod images;
 mod lago_program;
 mod place;
+mod settings;
 mod traces;
 mod wait;
 
@@ -15,5 +16,6 @@ pub use environment::Environment;
 pub use images::{repository, repository_manifest};
 pub use lago_program::{Ran, lago, lago_path, run, run_within};
 pub use place::{Place, init_file, store, target};
+pub use settings::with_store;
 pub use traces::Traces;
 pub use wait::{DEFAULT_LIMIT, wait_until};

@@ -10,7 +10,7 @@ use crate::host::Acceleration;
 use crate::spec::InitFile;
 
 /// The version of an entry's layout. One of another version is never found.
-pub const CACHE_FORMAT: u32 = 1;
+pub const CACHE_FORMAT: u32 = 2;
 
 /// How many letters of a key tell it from the others for people.
 const SHORT: usize = 12;

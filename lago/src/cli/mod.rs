@@ -81,6 +81,8 @@ enum Verb {
     Snapshot(verbs::snapshot::Arguments),
     /// Put all VMs back to where they were at a snapshot.
     Revert(verbs::revert::Arguments),
+    /// End the faults of the networks that tests have made: partitions, impairments, links that are down.
+    Heal,
     /// Run a second environment on from a snapshot, beside the first.
     Fork(verbs::fork::Arguments),
     /// Open a shell in a VM, or run one command there with -c.
@@ -171,6 +173,7 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::SetCurrent(verb) => verb.run(&context)?,
         Verb::Snapshot(verb) => verb.run(&context)?,
         Verb::Revert(verb) => verb.run(&context)?,
+        Verb::Heal => context.prefix()?.heal_all()?,
         Verb::Fork(verb) => verb.run(&context)?,
         Verb::Shell(verb) => return verb.run(&context),
         Verb::Console(verb) => return verb.run(&context),

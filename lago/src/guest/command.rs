@@ -16,6 +16,12 @@ pub const DEFAULT_COMMAND_LIMIT: Duration = Duration::from_secs(600);
 /// The longest command line that is sent. Dropbear takes packets up to 32 KiB.
 const LINE_LIMIT: usize = 30_000;
 
+/// Runs what comes by standard input. Directories for temporary files may forbid to execute what is in them: then a
+/// shell, which may read it, runs it.
+const RUN_SCRIPT: &str = "\
+file=$(mktemp) && trap 'rm -f \"$file\"' EXIT && cat >\"$file\" && chmod 700 \"$file\" || exit
+if [ -x \"$file\" ]; then \"$file\" \"$@\" </dev/null; else sh \"$file\" \"$@\" </dev/null; fi";
+
 /// How much of a command is shown in a message.
 const SHOWN_CHARS: usize = 200;
 
@@ -73,6 +79,19 @@ impl Cmd {
     /// ```
     pub fn sh(script: impl AsRef<OsStr>) -> Self {
         Self::new("sh").arg("-c").arg(script).arg("sh")
+    }
+
+    /// A script of any size, whatever its `#!` line names; without one it is for the guest's `sh`. It reads values from
+    /// its arguments, and nothing from its standard input.
+    ///
+    /// It travels by standard input into a temporary file of the guest, which is removed when it has ended. A signal
+    /// that ends it reads as exit code 128 and the signal's number.
+    ///
+    /// ```
+    /// let script = lago::guest::Cmd::script("#!/usr/bin/python3\nimport sys\nprint(sys.argv[1])\n").arg("a b");
+    /// ```
+    pub fn script(script: impl Into<Vec<u8>>) -> Self {
+        Self::new("sh").args(["-c", RUN_SCRIPT, "sh"]).stdin(script)
     }
 
     /// One more argument.

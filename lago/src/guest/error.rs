@@ -185,6 +185,34 @@ pub enum GuestError {
         /// What happened.
         detail: String,
     },
+    /// A service could not be looked at or changed.
+    #[error("{vm}: service {service}: {detail}")]
+    Service {
+        /// The VM's name.
+        vm: String,
+        /// The service.
+        service: String,
+        /// What happened.
+        detail: String,
+    },
+    /// Nothing is known that controls the guest's services.
+    #[error("{vm}: the guest's services cannot be controlled: {detail}")]
+    Services {
+        /// The VM's name.
+        vm: String,
+        /// What was looked for.
+        detail: String,
+    },
+    /// A file of the guest does not say what it should.
+    #[error("{vm}: {path} in the guest is not understood: {detail}")]
+    Content {
+        /// The VM's name.
+        vm: String,
+        /// The file in the guest.
+        path: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The user's terminal failed, or a signal asked to leave.
     #[error("{vm}: interactive shell: {detail}")]
     Terminal {

@@ -8,14 +8,18 @@ mod command;
 pub mod console;
 mod error;
 pub mod keys;
+pub mod os_release;
 mod output;
 mod quote;
+pub mod service;
 pub mod ssh;
 
 pub use agent::{Agent, AgentChannel, AgentFault, AgentOutput};
 pub use command::{Cmd, DEFAULT_COMMAND_LIMIT};
 pub use error::{CommandFailed, ConnectStep, GuestError};
+pub use os_release::OsRelease;
 pub use output::{GuestStatus, Output};
+pub use service::{Runner, Service, ServiceState};
 pub use ssh::{Reach, Ssh, SshTarget, Streams, Terminal, Transferred};
 
 /// A result with [`GuestError`].

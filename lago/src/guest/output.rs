@@ -70,6 +70,11 @@ impl Output {
     pub fn success(&self) -> bool {
         self.status.success()
     }
+
+    /// The ends of both streams under headings, for a message; empty if there is nothing in them.
+    pub(crate) fn said(&self) -> String {
+        Tail::of(&self.stderr).section("stderr") + &Tail::of(&self.stdout).section("stdout")
+    }
 }
 
 /// How many bytes of a stream's end an error shows.

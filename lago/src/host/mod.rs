@@ -33,6 +33,7 @@ mod libvirt;
 mod log;
 mod namespaces;
 mod private;
+mod run;
 mod search_path;
 mod strays;
 mod time;

@@ -19,7 +19,7 @@ use crate::utils::{read_json, write_json};
 use crate::virt::connection::Connection;
 use crate::virt::domain_xml::{DomainDescription, NicDevice, Processor};
 use crate::virt::reach::VmReach;
-use crate::virt::{Network, VirtEnv, VirtError, Vm, VmParts};
+use crate::virt::{Network, VirtEnv, VirtError, Vm, VmParts, tap};
 use crate::{Result, constants};
 
 /// Where ssh listens in a guest.
@@ -190,14 +190,16 @@ impl Record {
     }
 
     fn describe(&self, planned: &PlannedVm, spec: &Domain, paths: &Paths) -> DomainDescription {
-        let nics = planned.nics.iter().map(|nic| NicDevice {
+        let uuid = Uuid::new_v5(&self.id, planned.name.as_bytes());
+        let nics = planned.nics.iter().enumerate().map(|(number, nic)| NicDevice {
             network: self.host.libvirt_name(self.id, &nic.net),
             mac: nic.mac.clone(),
+            tap: tap::name(&planned.name, uuid, number),
             mtu: nic.mtu,
         });
         DomainDescription {
             name: self.host.libvirt_name(self.id, &planned.name),
-            uuid: Uuid::new_v5(&self.id, planned.name.as_bytes()),
+            uuid,
             memory: spec.memory,
             cpus: spec.vcpu,
             sockets: spec.cpu,

@@ -40,7 +40,8 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
     let before = state.clone();
     tracing::info_span!("make layer")
         .in_scope(|| announce(prefix.paths(), &mut state, &snapshot, options))?;
-    if let Err(error) = tracing::info_span!("stop").in_scope(|| prefix.virt_env().stop_vms()) {
+    let stop = || prefix.heal_partitions().and_then(|()| prefix.virt_env().stop_vms());
+    if let Err(error) = tracing::info_span!("stop").in_scope(stop) {
         return Err(stay(prefix.paths(), &state, &before, error));
     }
     let back = bring_back(prefix, &snapshot, options);

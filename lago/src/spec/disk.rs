@@ -36,28 +36,40 @@ const FIELDS: Known = Known {
 const FORMATS: &[(&str, DiskFormat)] =
     &[("qcow2", DiskFormat::Qcow2), ("raw", DiskFormat::Raw), ("iso", DiskFormat::Iso)];
 
-/// virtio-blk, virtio-scsi (or any other SCSI-like bus), IDE.
+/// virtio-blk, virtio-scsi, SATA.
 const BUSES: &[&str] = &["vd", "sd", "hd"];
 
 /// `vda`, `vdb`, ... `vdz`: more disks than a domain without names for them needs.
 const DEFAULT_DEVICES: std::ops::RangeInclusive<char> = 'a'..='z';
 
-/// Reads all disks. Those without `dev` get the first names of virtio disks that are free.
+/// Where disks without `dev` go.
+const DEFAULT_BUS: &str = "vd";
+
+/// Where CDs without `dev` go: there are no drives on virtio, and each installer knows SATA.
+const DEFAULT_CD_BUS: &str = "hd";
+
+/// Reads all disks. Those without `dev` get the first names of virtio disks that are free, CDs those of SATA.
 pub(super) fn read_all(nodes: &[Node], directory: &Path, report: &Report<'_>) -> Vec<Disk> {
     let opened: Vec<Fields<'_>> =
         nodes.iter().map(|node| Fields::open(report, node, node.at, "a disk", &FIELDS)).collect();
     let written: Vec<Option<Marked<String>>> = opened.iter().map(device).collect();
     let taken: HashSet<String> =
         written.iter().flatten().map(|device| device.value.clone()).collect();
-    let mut free =
-        DEFAULT_DEVICES.map(|letter| format!("vd{letter}")).filter(|dev| !taken.contains(dev));
+    let free = |bus: &'static str| {
+        let names = DEFAULT_DEVICES.map(move |letter| format!("{bus}{letter}"));
+        names.filter(|dev| !taken.contains(dev))
+    };
+    let (mut free_disks, mut free_drives) = (free(DEFAULT_BUS), free(DEFAULT_CD_BUS));
     opened
         .iter()
         .zip(written)
         .map(|(fields, written)| {
             let dev = match written {
                 Some(written) => written.value,
-                None => free.next().unwrap_or_else(|| no_device_left(fields)),
+                None if is_cd(fields) => {
+                    free_drives.next().unwrap_or_else(|| no_device_left(fields))
+                }
+                None => free_disks.next().unwrap_or_else(|| no_device_left(fields)),
             };
             read(fields, dev, directory, report)
         })
@@ -91,6 +103,12 @@ fn check_format(fields: &Fields<'_>, kind: &DiskKind, format: DiskFormat) {
     fields.mistake(at, message, "write `format: qcow2`, or remove `format`");
 }
 
+fn is_cd(fields: &Fields<'_>) -> bool {
+    fields.get("format").is_some_and(
+        |format| matches!(&format.node.value, Value::String(format) if format == "iso"),
+    )
+}
+
 /// The disk's own name, or that of its device.
 fn name(fields: &Fields<'_>, dev: &str) -> String {
     let Some(name) = fields.string("name") else { return dev.to_owned() };
@@ -111,7 +129,13 @@ fn device(fields: &Fields<'_>) -> Option<Marked<String>> {
         fields.mistake(
             dev.at,
             format!("{:?} is no disk device", dev.value),
-            "write vda, vdb, ... (virtio), sda, sdb, ... (SCSI) or hda, hdb, ... (IDE)",
+            "write vda, vdb, ... (virtio), sda, sdb, ... (SCSI) or hda, hdb, ... (SATA)",
+        );
+    } else if dev.value.starts_with(DEFAULT_BUS) && is_cd(fields) {
+        fields.mistake(
+            dev.at,
+            format!("{:?} cannot be a CD: there are no drives on virtio", dev.value),
+            "write hda, hdb, ... (SATA) or sda, sdb, ... (SCSI), or remove `dev`",
         );
     }
     Some(dev)
@@ -120,8 +144,8 @@ fn device(fields: &Fields<'_>) -> Option<Marked<String>> {
 fn no_device_left(fields: &Fields<'_>) -> String {
     fields.mistake(
         fields.at,
-        "there are more disks than names from vda to vdz",
-        "write `dev` for the disks after vdz, such as vdaa",
+        "there are more disks than names from a to z",
+        "write `dev` for the others, such as vdaa",
     );
     String::new()
 }

@@ -11,3 +11,8 @@ mod volume;
 
 pub use nocloud::SeedFiles;
 pub use seed::{Seed, SeedNic, SysprepError};
+
+/// The name by which a guest calls itself where it uses disks over iSCSI, as in Lago.
+pub(crate) fn initiator_name(hostname: &str) -> String {
+    format!("iqn.2014-07.org.lago:{hostname}")
+}

@@ -233,6 +233,8 @@ fn package_of(program: &str) -> String {
         "qemu-img" => ("qemu-utils", "qemu-img"),
         "qemu-system-x86_64" => ("qemu-system-x86", "qemu-system-x86-core"),
         "ip" | "bridge" => ("iproute2", "iproute"),
+        "tc" => ("iproute2", "iproute-tc"),
+        "nft" => ("nftables", "nftables"),
         "virsh" => ("libvirt-clients", "libvirt-client"),
         "libvirtd" => ("libvirt-daemon-system", "libvirt-daemon"),
         "dnsmasq" => ("dnsmasq-base", "dnsmasq"),

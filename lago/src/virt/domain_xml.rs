@@ -79,6 +79,8 @@ pub struct NicDevice {
     pub network: String,
     /// The hardware address.
     pub mac: String,
+    /// The name of its tap device on the host.
+    pub tap: String,
     /// The largest packet, in bytes; the network's if absent.
     pub mtu: Option<u32>,
 }
@@ -99,13 +101,11 @@ impl DomainDescription {
             .child(Element::text("iothreads", 1))
             .child(self.cpu.to_element(self.acceleration).children(self.topology()))
             .child(
-                Element::new("os")
-                    .child(
-                        Element::text("type", "hvm")
-                            .attribute("arch", std::env::consts::ARCH)
-                            .attribute("machine", "q35"),
-                    )
-                    .child(Element::new("boot").attribute("dev", "hd")),
+                Element::new("os").child(
+                    Element::text("type", "hvm")
+                        .attribute("arch", std::env::consts::ARCH)
+                        .attribute("machine", "q35"),
+                ),
             )
             .child(Element::new("features").child(Element::new("acpi")).child(Element::new("apic")))
             .child(Element::new("clock").attribute("offset", "utc"))
@@ -141,9 +141,12 @@ impl DomainDescription {
         Element::new("devices")
             .child(Element::new("controller").attribute("type", "usb").attribute("model", "none"))
             .children(root_ports())
-            .children(self.disks.iter().map(|disk| match disk.bus() {
-                "virtio" => slots.place(disk.to_element()),
-                _ => disk.to_element(),
+            .children(self.disks.iter().enumerate().map(|(position, disk)| {
+                let element = disk.to_element().children(self.boot_order(position));
+                match disk.bus() {
+                    "virtio" => slots.place(element),
+                    _ => element,
+                }
             }))
             .children(
                 self.disks.iter().any(|disk| disk.bus() == "scsi").then(|| slots.place(scsi())),
@@ -161,6 +164,15 @@ impl DomainDescription {
             // A guest without entropy waits for it when its ssh server makes its first key exchange.
             .child(slots.place(rng))
             .child(slots.place(Element::new("memballoon").attribute("model", "virtio")))
+    }
+
+    /// The first disk is the one to start from; the first CD is for one that cannot be started from yet. Each is told its
+    /// place: left to itself, libvirt takes a SCSI disk for the first one.
+    fn boot_order(&self, position: usize) -> Option<Element> {
+        let first = |cdrom| self.disks.iter().position(|disk| disk.cdrom == cdrom);
+        let order =
+            [first(false), first(true)].iter().position(|first| *first == Some(position))?;
+        Some(Element::new("boot").attribute("order", order + 1))
     }
 
     fn console(&self) -> Element {
@@ -228,7 +240,6 @@ impl Processor {
 impl DiskDevice {
     fn bus(&self) -> &'static str {
         match &self.dev[..2.min(self.dev.len())] {
-            "sd" if self.cdrom => "sata",
             "sd" => "scsi",
             "hd" => "sata",
             _ => "virtio",
@@ -263,6 +274,7 @@ impl NicDevice {
             .attribute("type", "network")
             .child(Element::new("mac").attribute("address", &self.mac))
             .child(Element::new("source").attribute("network", &self.network))
+            .child(Element::new("target").attribute("dev", &self.tap))
             .child(Element::new("model").attribute("type", "virtio"))
             .children(self.mtu.map(|mtu| Element::new("mtu").attribute("size", mtu)))
             // The domain starts from its disk alone, so that firmware to start from the network is only initialised.
@@ -308,6 +320,7 @@ mod tests {
             nics: vec![NicDevice {
                 network: "lago".into(),
                 mac: "54:52:c0:a8:c8:02".into(),
+                tap: "serv-1f00a2-0".into(),
                 mtu: None,
             }],
             console_log: PathBuf::from("/p/logs/console/server.log"),
@@ -349,12 +362,20 @@ mod tests {
 
     #[test]
     fn the_letters_of_a_device_choose_its_bus() {
-        let bus = |dev: &str, cdrom| {
-            DiskDevice { dev: dev.into(), cdrom, ..description().disks[0].clone() }.bus()
-        };
-        assert_eq!(bus("vda", false), "virtio");
-        assert_eq!(bus("sda", false), "scsi");
-        assert_eq!(bus("sda", true), "sata");
-        assert_eq!(bus("hda", false), "sata");
+        let bus =
+            |dev: &str| DiskDevice { dev: dev.into(), ..description().disks[0].clone() }.bus();
+        assert_eq!([bus("vda"), bus("sda"), bus("hda")], ["virtio", "scsi", "sata"]);
+    }
+
+    #[test]
+    fn the_first_disk_is_started_from_then_the_first_cd() {
+        let disk = description().disks[0].clone();
+        let cd = |dev: &str| DiskDevice { dev: dev.into(), cdrom: true, ..disk.clone() };
+        let disks = vec![cd("hda"), disk.clone(), cd("hdb"), disk.clone()];
+        let description = DomainDescription { disks, ..description() };
+        let orders = (0..4).map(|position| description.boot_order(position));
+        let orders: Vec<_> = orders.map(|boot| boot.map(|boot| boot.to_document())).collect();
+        let order = |number: u8| Some(format!("<boot order=\"{number}\"/>"));
+        assert_eq!(orders, [order(2), order(1), None, None]);
     }
 }

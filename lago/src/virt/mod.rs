@@ -7,17 +7,21 @@ pub(crate) mod checkpoint;
 pub(crate) mod connection;
 pub mod domain_xml;
 mod env;
+pub mod faults;
+mod live_xml;
 mod network;
 pub mod network_xml;
 pub(crate) mod reach;
 mod saved_xml;
+pub(crate) mod tap;
 mod vm;
 mod xml;
 
 pub use env::VirtEnv;
+pub use faults::{Impairment, Partition};
 pub use network::Network;
 pub(crate) use vm::{CurrentDisks, VmParts};
-pub use vm::{Vm, VmState};
+pub use vm::{Nic, Vm, VmState};
 
 use std::time::Duration;
 
@@ -81,6 +85,35 @@ pub enum VirtError {
         name: String,
         /// The names that there are.
         known: String,
+    },
+    /// The VM has no such card.
+    #[error("VM {vm} has no NIC number {number}; it has {known}, counted from 0")]
+    UnknownNic {
+        /// The VM's name in the init file.
+        vm: String,
+        /// The number that was asked for.
+        number: usize,
+        /// How many there are.
+        known: usize,
+    },
+    /// A fault of the network cannot be made or ended.
+    #[error("the network cannot be disturbed as asked: {reason}")]
+    Faults {
+        /// Why not.
+        reason: String,
+    },
+    /// The kernel cannot delay packets.
+    #[error(
+        "what comes to VM {vm} cannot be delayed: this machine's kernel has no netem. Load its module (`modprobe sch_netem`; \
+         on Ubuntu it is in linux-modules-extra, on Fedora and Enterprise Linux in kernel-modules-extra), or use a kernel with \
+         CONFIG_NET_SCH_NETEM"
+    )]
+    NoNetem {
+        /// The VM's name in the init file.
+        vm: String,
+        /// What `tc` said.
+        #[source]
+        source: Box<crate::utils::CommandError>,
     },
     /// What libvirt keeps of a domain cannot be read.
     #[error("the description of VM {vm} that libvirt gave is not understood: {reason}")]

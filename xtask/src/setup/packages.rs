@@ -62,6 +62,13 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
+        why: "part VMs from each other, and lose what is sent to them",
+        debian: &["nftables"],
+        fedora: &["nftables"],
+        enterprise_linux: &["nftables"],
+        optional: false,
+    },
+    Reason {
         why: "make the private host's namespaces, as a plain user too",
         debian: &["uidmap", "util-linux"],
         fedora: &["shadow-utils", "util-linux"],

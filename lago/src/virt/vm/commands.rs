@@ -1,5 +1,7 @@
 //! Commands, files and shells in a VM's guest.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,7 @@ use virt::error::ErrorNumber;
 use super::{Vm, VmState};
 use crate::Result;
 use crate::guest::{Cmd, GuestStatus, Output, Terminal, console};
+use crate::utils::FileError;
 use crate::virt::VirtError;
 use crate::virt::connection::QUESTION_LIMIT;
 
@@ -40,6 +43,18 @@ impl Vm {
         Ok(self.inner.ssh.run(&command.into())?)
     }
 
+    /// Runs a script of this machine in the guest, whatever its `#!` line names, and returns what came of it, whatever its
+    /// exit status. [`Cmd::script`] takes more than arguments.
+    pub fn ssh_script(
+        &self,
+        path: impl AsRef<Path>,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Output> {
+        let path = path.as_ref();
+        let script = fs::read(path).map_err(FileError::io("read", path))?;
+        self.output(&Cmd::script(script).args(args))
+    }
+
     /// Copies a file or a directory of this host into the guest.
     pub fn copy_to(&self, local: impl AsRef<Path>, remote: impl AsRef<Path>) -> Result<()> {
         self.require_running()?;
@@ -65,7 +80,7 @@ impl Vm {
     }
 
     /// Sessions with a guest that was started anew or put back meanwhile are of no use; they are closed here.
-    fn require_running(&self) -> Result<(), VirtError> {
+    pub(super) fn require_running(&self) -> Result<(), VirtError> {
         let answer = self.ask(QUESTION_LIMIT, |domain| {
             // A domain that has just gone down has no number any more, and its state says so.
             Ok((domain.state()?.0, domain.id()))

@@ -1,7 +1,11 @@
 //! One virtual machine of an environment.
 
 mod commands;
+mod nic;
 mod power;
+mod properties;
+mod reboot;
+mod services;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,6 +24,7 @@ use crate::Result;
 use crate::guest::{Agent, Ssh, console};
 use crate::spec;
 
+pub use nic::Nic;
 pub use power::VmState;
 
 /// A virtual machine: what the init file says of it, its domain, and the way into its guest.
@@ -153,14 +158,19 @@ impl Vm {
         action: &'static str,
         change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, VirtError> {
-        match self.ask(limit, change)? {
-            Err(e) if e.code().is(ErrorNumber::NoDomain) => Err(VirtError::NotRunning {
+        self.ask(limit, change)?.map_err(|e| self.gone_or(action, &e))
+    }
+
+    /// The error of something that needs the domain, which may not be there.
+    fn gone_or(&self, action: &'static str, source: &Error) -> VirtError {
+        if source.code().is(ErrorNumber::NoDomain) {
+            return VirtError::NotRunning {
                 vm: self.name().to_owned(),
-                reason: format!("it was to be changed ({action}), and libvirt does not know it"),
+                reason: format!("libvirt was to {action} it, and does not know it"),
                 console: console::tail(self.console_log()),
-            }),
-            changed => changed.map_err(|e| self.error(action, &e)),
+            };
         }
+        self.error(action, source)
     }
 
     pub(super) fn connection(&self) -> &Arc<Connection> {
