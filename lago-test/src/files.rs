@@ -170,9 +170,8 @@ impl Files {
         fs::remove_dir(aside)
     }
 
-    /// Makes room for this run's reports.
-    pub(crate) fn clear_reports(&self) -> io::Result<()> {
-        self.remove_reports()?;
+    /// Makes the directories of what is recorded and reported.
+    pub(crate) fn make_directories(&self) -> io::Result<()> {
         let at_junit = self.junit.parent().unwrap_or(Path::new("/")).to_owned();
         for directory in [self.prefix.join(SCENARIOS), at_junit] {
             fs::create_dir_all(&directory)
@@ -355,7 +354,7 @@ mod tests {
         let workdir = tempfile::tempdir().unwrap();
         let files = Files::new(workdir.path(), "web", None).unwrap();
         files.bring_records_back().unwrap();
-        files.clear_reports().unwrap();
+        files.make_directories().unwrap();
         fs::write(files.events(), "{}").unwrap();
         let log = files.prefix.join(files.scenario_log("serve", "fetch"));
         fs::write(&log, "page").unwrap();

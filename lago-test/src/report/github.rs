@@ -4,6 +4,7 @@
 //!
 //! [1]: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 
+use std::collections::HashSet;
 use std::env;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,12 +30,17 @@ pub(crate) fn resume(token: &str) -> String {
     format!("::{token}::")
 }
 
-/// An annotation for each scenario that failed, which is a warning when the run passes all the same. `locate` makes of a file, as the compiler knew it, one as the repository
+/// An annotation for each scenario that failed, which is a warning when the run passes all the same. Where each scenario has
+/// a process of its own, that of a prerequisite tells of it. `locate` makes of a file, as the compiler knew it, one as the repository
 /// has it.
 pub(crate) fn annotations(events: &[Event], locate: impl Fn(&str) -> String) -> Vec<String> {
+    let told_elsewhere = prerequisites(events);
     let annotation = |event: &Event| match &event.what {
         What::ScenarioFinished { stage, scenario, outcome, .. } => {
             let command = command(outcome)?;
+            if told_elsewhere.contains(&(stage.as_str(), scenario.as_str())) {
+                return None;
+            }
             let title = format!("{stage}::{scenario} {}", outcome.word().replace('_', " "));
             let message: String = outcome.to_string().chars().take(MESSAGE_LENGTH).collect();
             let place = place(outcome, &locate);
@@ -56,6 +62,16 @@ fn place(outcome: &Outcome, locate: impl Fn(&str) -> String) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// What runs in this process, and in another one that is there for it.
+fn prerequisites(events: &[Event]) -> HashSet<(&str, &str)> {
+    let planned = match events.first().map(|event| &event.what) {
+        Some(What::RunStarted { part_of: Some(_), planned, .. }) => planned.as_slice(),
+        _ => &[],
+    };
+    let prerequisites = planned.iter().filter(|planned| planned.prerequisite);
+    prerequisites.map(|planned| (planned.stage.as_str(), planned.scenario.as_str())).collect()
 }
 
 /// The command for an outcome, if there is something to tell.

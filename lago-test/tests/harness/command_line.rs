@@ -14,6 +14,7 @@ crate::trials![
     what_is_ignored_runs_when_it_is_asked_for,
     fail_fast_starts_nothing_after_the_first_failure,
     times_are_told_before_results,
+    results_are_coloured_when_that_is_asked_for,
     refused_options_run_nothing,
     a_mistyped_option_names_the_nearest_one,
     json_stays_json,
@@ -153,6 +154,13 @@ fn times_are_told_before_results() {
     assert!(time.parse::<f64>().is_ok(), "{line}");
     let terse = Fixture::new("passing").args(&["--report-time", "-q"]).run();
     assert!(terse.stdout().contains("\n...\n"), "{}", terse.stdout());
+}
+
+fn results_are_coloured_when_that_is_asked_for() {
+    for (color, expected) in [("auto", false), ("never", false), ("always", true)] {
+        let ran = Fixture::new("passing").args(&["--color", color]).run();
+        assert_eq!(ran.stdout().contains("\u{1b}[32mok"), expected, "{color}: {}", ran.stdout());
+    }
 }
 
 fn refused_options_run_nothing() {

@@ -6,6 +6,7 @@ crate::trials![
     failures_are_annotated_in_github_actions_only,
     what_is_printed_between_is_no_command,
     json_on_standard_output_stays_json,
+    a_process_for_one_scenario_annotates_no_other,
 ];
 
 fn commands(text: &str) -> Vec<&str> {
@@ -56,4 +57,24 @@ fn json_on_standard_output_stays_json() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }
     assert_eq!(commands(&ran.stderr()).len(), 3, "{}", ran.stderr());
+}
+
+fn a_process_for_one_scenario_annotates_no_other() {
+    let ran = Fixture::new("blocking")
+        .args(&["--exact", "first::broken", "--nocapture"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("NEXTEST", "1")
+        .env("NEXTEST_RUN_ID", "7")
+        .env("LAGO_NEXTEST", "scenario")
+        .run();
+    assert_eq!(ran.exit_code(), Some(101));
+    assert!(
+        ran.stdout().contains("first::tolerated ... ignored (failed: does not hold"),
+        "{}",
+        ran.stdout()
+    );
+    let stdout = ran.stdout();
+    let errors: Vec<_> =
+        commands(&stdout).into_iter().filter(|line| line.starts_with("::error")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("first%3A%3Abroken"), "{errors:?}");
 }

@@ -15,11 +15,12 @@ use crate::run::{Fixture, Ran, wait_until};
 const TESTS_FAILED: Option<i32> = Some(100);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials: [(&str, fn()); 8] = [
+    let trials: [(&str, fn()); 9] = [
         ("a_suite_is_one_test", a_suite_is_one_test),
         ("a_suite_fails_as_a_whole", a_suite_fails_as_a_whole),
         ("each_scenario_is_a_test_when_wanted", each_scenario_is_a_test_when_wanted),
         ("processes_of_one_run_make_one_record", processes_of_one_run_make_one_record),
+        ("a_later_try_of_nextest_makes_a_scenario_flaky", a_later_try_of_nextest_is_flaky),
         ("a_blocked_scenario_is_never_green", a_blocked_scenario_is_never_green),
         ("ignored_scenarios_run_when_wanted", ignored_scenarios_run_when_wanted),
         ("scenarios_of_one_suite_are_in_the_group", scenarios_of_one_suite_are_in_the_group),
@@ -123,7 +124,14 @@ fn processes_of_one_run_make_one_record() {
     assert!(log("only.says_hello.log") && log("only.says_hello.4.log"), "a log for each process");
 }
 
-/// The next run begins a record of its own.
+fn a_later_try_of_nextest_is_flaky() {
+    let ran = by_scenario("second_try", &["--retries", "1"]);
+    assert_eq!(ran.exit_code(), Some(0), "{}", ran.stderr());
+    assert_eq!(ran.words(), ["only::counts flaky"]);
+    let junit = ran.valid_junit();
+    assert!(junit.contains(r#"<flakyFailure message="only once""#), "{junit}");
+}
+
 fn a_blocked_scenario_is_never_green() {
     let ran = by_scenario("blocking", &[]);
     assert_eq!(ran.exit_code(), TESTS_FAILED, "{}", ran.stderr());

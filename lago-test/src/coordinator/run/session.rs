@@ -109,9 +109,11 @@ fn earlier_parts(files: &Files, part_of: Option<&str>) -> io::Result<Option<Earl
 fn event_log(files: &Files) -> io::Result<EventLog> {
     files.bring_records_back()?;
     if files.is_later_part() {
+        files.make_directories()?;
         return EventLog::append(&files.events());
     }
-    files.clear_reports()?;
+    files.remove_reports()?;
+    files.make_directories()?;
     EventLog::create(&files.events())
 }
 

@@ -1,4 +1,4 @@
-use super::super::Machine;
+use super::super::{Machine, Planned, RunResult};
 use super::*;
 use crate::outcome::Outcome;
 use chrono::DateTime;
@@ -52,6 +52,9 @@ fn told(events: Vec<Event>) -> Vec<String> {
                 format!("{open}{}{close}", planned.scenario)
             });
             names.collect::<Vec<_>>().join(" ")
+        }
+        What::ScenarioTried { scenario, attempt, of, outcome, .. } => {
+            format!("{scenario} {} at try {attempt} of {of}", outcome.word())
         }
         What::ScenarioFinished { scenario, outcome, .. } => {
             format!("{scenario} {}", outcome.word())
@@ -124,8 +127,20 @@ fn a_process_that_was_killed_leaves_its_scenario_open() {
 
 /// nextest tries a test again when it is told to.
 #[test]
-fn the_last_try_counts() {
-    let try_of = |end: Event| [started("1", &["a"]), end];
-    let events = [try_of(errored("a")), try_of(passed("a"))].concat();
-    assert_eq!(told(events), ["a", "a passed"]);
+fn what_passes_at_a_later_try_is_flaky() {
+    let try_of = |end: Event| vec![started("1", &["(b)", "a"]), passed("b"), end];
+    let tries = |ends: Vec<Event>| ends.into_iter().flat_map(try_of).collect::<Vec<_>>();
+    assert_eq!(
+        told(tries(vec![errored("a"), errored("a"), passed("a")])),
+        [
+            "(b) a",
+            "a errored at try 1 of 3",
+            "a errored at try 2 of 3",
+            "b passed",
+            "a passed at try 3 of 3",
+            "a flaky"
+        ]
+    );
+    assert_eq!(told(tries(vec![errored("a"), errored("a")])), ["(b) a", "b passed", "a errored"]);
+    assert_eq!(told(tries(vec![passed("a"), passed("a")])), ["(b) a", "b passed", "a passed"]);
 }
