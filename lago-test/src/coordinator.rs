@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod consoles;
 mod earlier;
 mod execution;
 mod interrupts;
@@ -18,6 +19,7 @@ mod schedule;
 mod selection;
 mod show;
 mod tail;
+mod work;
 mod worker_process;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -41,6 +43,7 @@ use run::{Claim, Run};
 use runner::{Prepared, Runner};
 use selection::Selection;
 use show::{Ended, Listed, LogFile, Style};
+use work::Works;
 
 /// The command line or the suite itself is wrong; also clap's own code for that.
 const EXIT_REFUSED: u8 = 2;
@@ -49,7 +52,8 @@ const EXIT_REFUSED: u8 = 2;
 pub(crate) fn main(mut suite: Suite) -> ExitCode {
     let arguments = Arguments::read();
     // The line with a scenario's name may not have ended yet.
-    tell::tell_what_the_library_says("warn", "\n");
+    let works = Works::default();
+    tell::tell_what_the_library_says("warn", "\n", Some(works.layer()));
     let mut problems = arguments.refusals();
     problems.extend(check::problems(&suite));
     let nextest = Nextest::from_environment().unwrap_or_else(|problem| {
@@ -102,7 +106,7 @@ pub(crate) fn main(mut suite: Suite) -> ExitCode {
         Err(problem) => return refused(&suite, &[problem]),
     };
     let program = selection.program(&ground.plan);
-    let run = Run::new(suite, ground.plan, program, options, interrupts);
+    let run = Run::new(suite, ground.plan, program, options, interrupts).watched_by(works);
     let prepared = Prepared { claim, earlier: ground.earlier, init_file };
     execute(style, log_file, run, prepared)
 }

@@ -1,5 +1,7 @@
 //! A suite's environment: one lago prefix, made and started for a run and taken down after it.
 
+mod facts;
+
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -231,6 +233,11 @@ impl Environment {
     /// A second environment, in a saved state of this one and running.
     pub(crate) fn fork(&self, snapshot: &str, directory: &Path) -> Result<Self, Failure> {
         Ok(Self::of(self.prefix.fork(snapshot, directory)?))
+    }
+
+    /// The VMs' names, with the logs of their consoles.
+    pub(crate) fn consoles(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        self.prefix.vms().map(|vm| (vm.name().to_owned(), vm.console_log().to_owned()))
     }
 
     /// Moves the logs to where they outlive the environment.

@@ -1,6 +1,7 @@
 //! Everything that happens in a run, as it is written to `events.jsonl`: one JSON object a line, flushed as it happens.
 //! Reports are functions of this file.
 
+mod facts;
 mod log;
 mod merge;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
+pub use facts::{EnvironmentFacts, TemplateFacts, VmFacts};
 pub use log::read;
 pub(crate) use log::{EventLog, read_last_part};
 pub(crate) use merge::EarlierParts;
@@ -54,6 +56,27 @@ pub enum What {
     },
     /// The environment is being brought up.
     EnvironmentStarting,
+    /// What the environment is made of and what it runs on.
+    EnvironmentFacts(EnvironmentFacts),
+    /// A part of the work on the environment has ended, well or not: a VM was powered on, a guest was waited for, the
+    /// memory of a VM was written.
+    WorkEnded {
+        /// The work, as lago names it: `start`, `wait for ssh`, `restore`, `compress`.
+        work: String,
+        /// The VM, when it was work on one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vm: Option<String>,
+        /// What it was done with, by name: a snapshot, a disk, a template.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+        /// When it began.
+        began: DateTime<Utc>,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+        /// The fork that it was done on; none when that was the prefix itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<String>,
+    },
     /// Scenarios can run.
     EnvironmentUp {
         /// How long it took, in milliseconds.
@@ -96,6 +119,9 @@ pub enum What {
         state: String,
         /// How long it took, in milliseconds.
         took_ms: u64,
+        /// The fork whose state it is; none when it is that of the prefix itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<String>,
     },
     /// A state could not be saved; the run goes on without it.
     StateNotSaved {
@@ -143,6 +169,30 @@ pub enum What {
         worker: u32,
         /// The file that takes its output, from the prefix.
         log: PathBuf,
+        /// The VMs that it names as parameters.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        vms: Vec<String>,
+        /// Its limit, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit_ms: Option<u64>,
+    },
+    /// What the console of a VM showed while a scenario ran. There is none when it showed nothing.
+    ConsoleOutput {
+        /// The scenario's stage.
+        stage: String,
+        /// The scenario's name.
+        scenario: String,
+        /// The VM.
+        vm: String,
+        /// The console's log, from the prefix, or from the fork if there is one.
+        log: PathBuf,
+        /// Where in the log it begins, in bytes.
+        from: u64,
+        /// Where in the log it ends.
+        to: u64,
+        /// The fork that the VM belongs to; none when that is the prefix itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<String>,
     },
     /// A scenario has run once, of several times.
     ScenarioRepeated {

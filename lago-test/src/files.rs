@@ -8,6 +8,8 @@
 //!   default/                          the prefix
 //!     events.jsonl
 //!     <suite>.junit.xml
+//!     <suite>.report.html
+//!     <suite>.trace.json              the timeline, for programs that show such
 //!     scenarios/<stage>.<scenario>.log
 //!     scenarios/worker-<n>.log        what a worker prints outside of scenarios
 //!     states.json                     what the saved states were made of
@@ -44,6 +46,9 @@ pub(crate) const LAGO: &str = "lago";
 /// Where the forks of a prefix are, inside it.
 const FORKS: &str = "forks";
 
+/// The logs of an environment, inside the prefix.
+const LOGS: &str = "logs";
+
 /// How often another run's lock is tried.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -51,6 +56,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) prefix: PathBuf,
+    suite: String,
     junit: PathBuf,
     /// Only where suites have their workdirs side by side.
     merged_junit: Option<PathBuf>,
@@ -80,7 +86,8 @@ impl Files {
     /// Those of a run in this prefix.
     pub(crate) fn of_prefix(prefix: &Path, suite: &str, junit: Option<&Path>) -> io::Result<Self> {
         let junit = junit_path(prefix, suite, junit)?;
-        Ok(Self { prefix: prefix.to_owned(), junit, merged_junit: None, part: 1 })
+        let suite = suite.to_owned();
+        Ok(Self { prefix: prefix.to_owned(), suite, junit, merged_junit: None, part: 1 })
     }
 
     pub(crate) fn events(&self) -> PathBuf {
@@ -99,6 +106,15 @@ impl Files {
     /// The JUnit file of all suites beside this one.
     pub(crate) fn merged_junit(&self) -> Option<&Path> {
         self.merged_junit.as_deref()
+    }
+
+    pub(crate) fn html(&self) -> PathBuf {
+        self.prefix.join(format!("{}.report.html", self.suite))
+    }
+
+    /// The timeline, for programs that show such.
+    pub(crate) fn trace(&self) -> PathBuf {
+        self.prefix.join(format!("{}.trace.json", self.suite))
     }
 
     /// Those of a later process of the same run.
@@ -133,7 +149,14 @@ impl Files {
 
     /// Where the logs of a fork stay.
     pub(crate) fn fork_logs(&self, stage: &str) -> PathBuf {
-        self.prefix.join("logs").join(FORKS).join(stage)
+        self.prefix.join(LOGS).join(FORKS).join(stage)
+    }
+
+    /// Where a log can be that was `log` in the fork of a stage, from the prefix: moved away with the fork's end, or still
+    /// in the fork.
+    pub(crate) fn log_of_fork(stage: &str, log: &Path) -> [PathBuf; 2] {
+        let kept = log.strip_prefix(LOGS).unwrap_or(log);
+        [Path::new(LOGS).join(FORKS).join(stage).join(kept), Path::new(FORKS).join(stage).join(log)]
     }
 
     /// Takes the prefix for this run, waiting for another run that has it, unless the wait is called off.
@@ -184,7 +207,7 @@ impl Files {
     pub(crate) fn remove_reports(&self) -> io::Result<()> {
         let scenarios = self.prefix.join(SCENARIOS);
         removed(&scenarios, fs::remove_dir_all(&scenarios))?;
-        let own = [self.events(), self.junit()];
+        let own = [self.events(), self.junit(), self.html(), self.trace()];
         // The one of all suites is written again as soon as there are events. Better none than one that tells of an
         // earlier run.
         for file in own.iter().map(PathBuf::as_path).chain(self.merged_junit()) {

@@ -3,12 +3,19 @@
 pub(crate) mod console;
 mod find;
 pub(crate) mod github;
+pub(crate) mod html;
 pub(crate) mod junit;
 mod merged;
 pub(crate) mod ongoing;
+#[cfg(test)]
+mod sample;
 mod text;
+mod timeline;
+pub(crate) mod trace;
 
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
@@ -67,8 +74,11 @@ impl Report {
 /// Writes all reports of a run, each whatever becomes of the others. A reader finds an old one or the new one at any
 /// moment, never a half.
 pub(crate) fn write_all(run: &RecordedRun, files: &Files) -> Vec<Report> {
-    let mut reports =
-        vec![Report::write("JUnit report", &files.junit(), |path| junit::write(&[run], path))];
+    let mut reports = vec![
+        Report::write("JUnit report", &files.junit(), |path| junit::write(&[run], path)),
+        Report::write("HTML report", &files.html(), |path| html::write(run, path)),
+        Report::write("trace", &files.trace(), |path| trace::write(run, path)),
+    ];
     reports.extend(files.merged_junit().map(write_merged));
     reports
 }
@@ -92,4 +102,19 @@ pub(crate) fn write_merged(path: &Path) -> Report {
 
 fn merged_name(runs: &[RecordedRun]) -> String {
     format!("JUnit report of {}", console::suites(runs, Utc::now()))
+}
+
+/// Writes a file in one step: a reader never sees half of it. Directories that are missing are made.
+fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let directory = path.parent().filter(|at| !at.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(directory)?;
+    write(file.as_file_mut())?;
+    file.persist(path)?;
+    Ok(())
 }

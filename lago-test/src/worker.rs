@@ -12,6 +12,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use lago::Prefix;
 use rustix::fs::FileType;
 use rustix::process::Signal;
+use tracing_subscriber::layer::Identity;
 
 use crate::context::Context;
 use crate::protocol::{self, Answer, Request};
@@ -54,7 +55,7 @@ fn take_socket() -> io::Result<UnixStream> {
 fn serve(suite: &Suite, socket: &UnixStream) -> io::Result<()> {
     panics::install_hook();
     // It goes into the running scenario's output.
-    tell::tell_what_the_library_says("info", "");
+    tell::tell_what_the_library_says("info", "", None::<Identity>);
     let mut prefix = None;
     let requests = listen(socket.try_clone()?);
     let mut answers = socket;

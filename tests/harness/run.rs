@@ -57,6 +57,37 @@ pub(crate) fn a_suite_passes() {
     assert!(!place.join("cache").exists(), "nothing is kept when the cache is off");
     assert!(ran.stdout.contains("test result: ok. 3 passed"), "{}", ran.stdout);
     assert_down(&place, &traces);
+    assert_told(&place);
+}
+
+/// The events and the report say what the environment was made of, what was done to its VM, and what that said meanwhile.
+#[track_caller]
+fn assert_told(place: &Place) {
+    let events = events::read(&place.join("default/events.jsonl")).expect("there are events");
+    let facts = events.iter().find_map(|event| match &event.what {
+        What::EnvironmentFacts(facts) => Some(facts),
+        _ => None,
+    });
+    let facts = facts.expect("the facts are there");
+    assert!(facts.qemu.as_ref().is_some_and(|qemu| qemu.contains("QEMU")), "{facts:?}");
+    let template = &facts.vms[0].templates[0];
+    assert!(template.version.contains(":mini:"), "{facts:?}");
+    let digest = template.digest.as_ref().expect("it is in the store");
+    assert!(digest.starts_with("SHA-256:"), "{facts:?}");
+    let work = events.iter().filter_map(|event| match &event.what {
+        What::WorkEnded { work, vm, .. } => Some((work.as_str(), vm.as_deref())),
+        _ => None,
+    });
+    let work: Vec<_> = work.collect();
+    for expected in [("start host", None), ("start", Some("vm0")), ("wait for ssh", Some("vm0"))] {
+        assert!(work.contains(&expected), "{expected:?}: {work:?}");
+    }
+    let html = fs::read_to_string(place.join("default/fixture.report.html")).expect("it is there");
+    for told in
+        [digest, "by a boot", "Console of vm0, while it ran", "the note is read", "wait for ssh"]
+    {
+        assert!(html.contains(told), "{told}");
+    }
 }
 
 pub(crate) fn a_kept_environment() {

@@ -1,11 +1,12 @@
 //! The suites that the tests run.
 #![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
 
+use std::fs;
 use std::thread;
 
 use lago_system_tests::{init_file, repository_manifest};
 use lago_test::lago::{Prefix, cmd};
-use lago_test::{Stage, Suite, TestResult, Vms, ensure, scenarios, seconds};
+use lago_test::{Stage, Suite, TestResult, Vms, assert_true_within, ensure, scenarios, seconds};
 
 /// Where the fixture's prefix goes.
 pub(crate) const WORKDIR: &str = "LAGO_FIXTURE_WORKDIR";
@@ -42,6 +43,10 @@ fn writes(vm: Vm0) -> TestResult {
 }
 
 fn reads(vm: Vm0) -> TestResult {
+    vm.run(cmd!("tee", "/dev/console").stdin("the note is read\n"))?;
+    assert_true_within(seconds(20), || {
+        Ok(fs::read_to_string(vm.console_log())?.contains("the note is read"))
+    })?;
     ensure!(vm.run(cmd!("cat", "/root/note"))?.stdout() == "note");
     Ok(())
 }

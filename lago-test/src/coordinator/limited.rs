@@ -7,6 +7,7 @@ use std::time::Duration;
 use lago::utils::Deadline;
 
 use super::interrupts::{self, Interrupts};
+use super::run::millis;
 use crate::duration::spoken;
 use crate::result::Failure;
 
@@ -37,9 +38,13 @@ impl<C: FnOnce() -> Result<(), Failure>> Limited<'_, C> {
             return Err(Failure::infrastructure(interrupted));
         }
         let (sender, receiver) = mpsc::channel();
+        let limit_ms = millis(self.limit);
+        let span = tracing::info_span!("limited", what = self.what, limit_ms);
         thread::spawn(move || {
+            let done = span.in_scope(work);
+            drop(span);
             // Nobody listens any more when the work was given up.
-            let _ = sender.send(work());
+            let _ = sender.send(done);
         });
         let deadline = Deadline::new(self.what, self.limit);
         let reason = loop {

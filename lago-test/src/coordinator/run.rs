@@ -13,6 +13,7 @@ use super::options::Options;
 use super::plan::{Plan, ScenarioId, Shape, Step};
 use super::selection::{full_name, shape};
 use super::show::{Program, Turn};
+use super::work::Works;
 use crate::events::{OutputFile, RunResult, What};
 use crate::files::Files;
 use crate::outcome::{Class, Outcome};
@@ -37,6 +38,8 @@ pub(super) struct Run {
     pub(super) program: Program,
     pub(super) options: Options,
     pub(super) interrupts: Interrupts,
+    /// What is being worked on; its ends are events.
+    pub(super) works: Works,
     session: Mutex<Option<Session>>,
     /// Reports of the run so far, once it writes events.
     ongoing: Mutex<Option<Arc<Ongoing>>>,
@@ -81,6 +84,7 @@ impl Run {
             program,
             options,
             interrupts,
+            works: Works::default(),
             session: Mutex::new(None),
             ongoing: Mutex::new(None),
             progress: Mutex::default(),
@@ -88,8 +92,13 @@ impl Run {
         }
     }
 
+    /// The same run, whose work is seen by `works`.
+    pub(super) fn watched_by(self, works: Works) -> Self {
+        Self { works, ..self }
+    }
+
     /// From now on events are written, and reports of the run so far. What is ignored has ended with that.
-    pub(super) fn open(&self, claim: Claim) -> Result<(), Failure> {
+    pub(super) fn open(self: &Arc<Self>, claim: Claim) -> Result<(), Failure> {
         self.workers_started.store(claim.earlier_workers(), Ordering::Relaxed);
         let session = Session::open(claim, &self.suite, &self.program)?;
         let ongoing = Ongoing::begin(&session.files);
@@ -106,7 +115,19 @@ impl Run {
                 });
             }
         }
+        let run = Arc::downgrade(self);
+        self.works.report_to(move |what| {
+            if let Some(run) = run.upgrade() {
+                run.event(what);
+            }
+        });
         Ok(())
+    }
+
+    /// Writes the last event.
+    pub(super) fn close(&self, what: What) {
+        self.works.report_no_more();
+        self.event(what);
     }
 
     /// From now on no more reports are written.
@@ -275,6 +296,12 @@ impl Run {
     pub(super) fn names(&self, id: ScenarioId) -> (String, String) {
         let stage = &self.suite.stages()[id.stage];
         (stage.name().to_owned(), stage.list()[id.scenario].name().to_owned())
+    }
+
+    /// The VMs that a scenario names as parameters.
+    pub(super) fn vms(&self, id: ScenarioId) -> Vec<String> {
+        let scenario = &self.suite.stages()[id.stage].list()[id.scenario];
+        scenario.needs().vms().map(ToOwned::to_owned).collect()
     }
 
     /// The number of a new worker.

@@ -8,6 +8,7 @@ mod endings;
 mod environment;
 mod fixtures;
 mod github;
+mod html;
 mod libtest;
 mod nextest;
 mod output;
@@ -40,6 +41,7 @@ fn trials() -> Vec<Trial> {
         endings::trials(),
         environment::trials(),
         github::trials(),
+        html::trials(),
         libtest::trials(),
         nextest::trials(),
         output::trials(),

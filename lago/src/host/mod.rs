@@ -37,7 +37,7 @@ mod run;
 mod search_path;
 mod strays;
 mod time;
-pub(crate) mod versions;
+pub mod versions;
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};

@@ -13,7 +13,7 @@ const PROCESSOR_LINES: [&str; 6] =
 ///
 /// # Errors
 /// When it is not there or does not run.
-pub(crate) fn emulator() -> Result<String, CommandError> {
+pub fn emulator() -> Result<String, CommandError> {
     let system = System::this();
     let found = EMULATORS.iter().find_map(|name| system.program(name));
     ask(found.unwrap_or_else(|| PathBuf::from(EMULATORS[0])))
@@ -23,7 +23,7 @@ pub(crate) fn emulator() -> Result<String, CommandError> {
 ///
 /// # Errors
 /// When it is not there or does not run.
-pub(crate) fn libvirt() -> Result<String, CommandError> {
+pub fn libvirt() -> Result<String, CommandError> {
     let name = "libvirtd";
     ask(System::this().program(name).unwrap_or_else(|| PathBuf::from(name)))
 }

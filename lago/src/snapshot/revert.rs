@@ -146,6 +146,7 @@ fn restore(
 
 fn restore_one(paths: &Paths, snapshot: &Snapshot, vm: &Vm, pipes: &Path) -> Result<()> {
     let Some(memory) = &snapshot.vms[vm.name()].memory else { return Ok(()) };
+    let _span = tracing::info_span!("load memory", vm = vm.name()).entered();
     let memory = paths.prefix().join(memory);
     let description = read_text(&description_of(&memory, vm.name()))?;
     memory::with_content(&memory, pipes, |content| vm.restore(content, &description))

@@ -215,6 +215,7 @@ impl Take<'_> {
     }
 
     fn cut_one(&self, vm: &Vm) -> Result<Option<(String, PathBuf)>> {
+        let _span = tracing::info_span!("checkpoint", vm = vm.name()).entered();
         let prefix = self.paths().prefix();
         let file = Paths::snapshot(self.name).join(format!("{}.memory", vm.name()));
         let with_memory = self.kind == SnapshotKind::Memory;

@@ -124,6 +124,14 @@ const REASONS: &[Reason] = &[
         optional: true,
     },
     Reason {
+        why: "open HTML reports as a person would, with letters to read",
+        debian: &["chromium", "fonts-dejavu-core"],
+        fedora: &["chromium", "dejavu-sans-fonts", "dejavu-sans-mono-fonts"],
+        enterprise_linux: &["chromium", "dejavu-sans-fonts", "dejavu-sans-mono-fonts"],
+        // Ubuntu has it as a snap only.
+        optional: true,
+    },
+    Reason {
         why: "check reports against the JUnit schema",
         debian: &["libxml2-utils"],
         fedora: &["libxml2"],

@@ -27,7 +27,8 @@ impl Lane {
         if is_new {
             let name = self.saved.name(state).to_owned();
             let took = self.save(state)?;
-            self.run.event(What::StateSaved { state: name, took_ms: millis(took) });
+            let took_ms = millis(took);
+            self.run.event(What::StateSaved { state: name, took_ms, fork: self.fork_name() });
         }
         self.at = Some(state);
         Ok(Anchor { state, is_new })

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Span;
+
 use super::super::limited::Limited;
 use super::super::plan::State;
 use super::super::run::{Run, millis};
 use super::super::saved::Saved;
+use super::super::work::ON_FORK;
 use super::states::limited;
 use super::{Lane, consoles};
 use crate::duration::spoken;
@@ -60,6 +63,14 @@ impl Lane {
     /// The fork's name; none on the prefix itself.
     pub(super) fn fork_name(&self) -> Option<String> {
         self.fork.as_ref().map(|fork| fork.name.clone())
+    }
+
+    /// In which everything happens that this lane does.
+    pub(in super::super) fn span(&self) -> Span {
+        match &self.fork {
+            None => Span::none(),
+            Some(fork) => tracing::info_span!(ON_FORK, fork = fork.name),
+        }
     }
 
     /// Makes the fork, if this lane is on one that has not been made.

@@ -112,7 +112,9 @@ impl Lane {
     fn save_and_say(&mut self, state: State) {
         let name = self.saved.name(state).to_owned();
         let what = match self.save(state) {
-            Ok(took) => What::StateSaved { state: name, took_ms: millis(took) },
+            Ok(took) => {
+                What::StateSaved { state: name, took_ms: millis(took), fork: self.fork_name() }
+            }
             Err(failure) => What::StateNotSaved { state: name, reason: failure.to_string() },
         };
         self.run.event(what);

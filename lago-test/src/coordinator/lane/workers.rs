@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::super::consoles::{Consoles, Said};
 use super::super::interrupts;
 use super::super::plan::ScenarioId;
-use super::super::run::text;
+use super::super::run::{millis, text};
 use super::super::tail::{self, Tail};
 use super::super::worker_process::{Meanwhile, Waited, Watch, WorkerProcess};
 use super::Lane;
@@ -54,11 +55,14 @@ impl Lane {
             let stage = &self.run.suite.stages()[id.stage];
             self.run.suite.limit(stage, &stage.list()[id.scenario])
         };
+        let before = self.environment.as_ref().map(Consoles::now);
         self.run.event(What::ScenarioStarted {
             stage: stage.clone(),
             scenario: scenario.clone(),
             worker: worker.number(),
             log: relative,
+            vms: self.run.vms(id),
+            limit_ms: Some(millis(limit)),
         });
         let request =
             Request::Run { stage: stage.clone(), scenario: scenario.clone(), log: text(&log)? };
@@ -92,7 +96,20 @@ impl Lane {
         }
         let is_settled = matches!(waited, Waited::CalledOff(_));
         let outcome = self.conclude(worker, waited, limit);
-        Ok(if is_settled { outcome } else { self.with_consoles(outcome, &allowed) })
+        let outcome = if is_settled { outcome } else { self.with_consoles(outcome, &allowed) };
+        self.note_consoles(before, id);
+        Ok(outcome)
+    }
+
+    /// Records what the consoles have said while a scenario ran.
+    fn note_consoles(&self, before: Option<Consoles>, id: ScenarioId) {
+        let Some((consoles, environment)) = before.zip(self.environment.as_ref()) else { return };
+        for said in consoles.said_since(environment.directory()) {
+            let (stage, scenario) = self.run.names(id);
+            let Said { vm, log, from, to } = said;
+            let fork = self.fork_name();
+            self.run.event(What::ConsoleOutput { stage, scenario, vm, log, from, to, fork });
+        }
     }
 
     fn conclude(&mut self, worker: WorkerProcess, waited: Waited, limit: Duration) -> Outcome {

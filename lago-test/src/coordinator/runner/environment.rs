@@ -1,6 +1,7 @@
 //! The environment of a run: made and started, or taken over from an earlier run, before the first scenario; put away
 //! after the last.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use lago::spec::InitFile;
@@ -116,7 +117,15 @@ impl Runner {
             environment.directory().display(),
             environment.how_to_remove()
         )));
+        self.gather_facts(environment.clone());
         self.environment = Some(environment);
+    }
+
+    /// Finds out beside the run what the environment is made of and what it runs on. A run that ends before goes without.
+    fn gather_facts(&self, environment: Environment) {
+        let Some(spec) = self.run.suite.environment() else { return };
+        let works = self.run.works.clone();
+        thread::spawn(move || works.report(What::EnvironmentFacts(environment.facts(&spec))));
     }
 
     fn limited<T: Send + 'static>(

@@ -56,7 +56,7 @@ impl Runner {
         }
         lines.extend(put_away.unwrap_or_default());
         lines.extend(failures.into_iter().map(|failure| format!("error: {failure}")));
-        self.run.event(What::RunFinished { result, exit_code });
+        self.run.close(What::RunFinished { result, exit_code });
 
         self.run.end_reports();
         let mut finish = Finish { lines, exit_code, annotations: Vec::new() };

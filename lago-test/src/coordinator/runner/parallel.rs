@@ -138,6 +138,7 @@ impl Board {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             while let Some((stages, origin)) = self.next_on_fork() {
                 let mut lane = Lane::fork(Arc::clone(&self.run), origin, stages[0]);
+                let _on_fork = lane.span().entered();
                 let failed = self.run_stages(&mut lane, &stages);
                 let left = lane.leave_fork(failed);
                 let mut entries = self.entries();

@@ -76,6 +76,8 @@ fn begun(run: &mut RecordedRun, stage: &str, scenario: &str) {
         scenario: scenario.into(),
         worker: 1,
         log: format!("{scenario}.log").into(),
+        vms: Vec::new(),
+        limit_ms: None,
     };
     run.events.push(at(6000, what));
 }
