@@ -26,6 +26,9 @@ pub const IMAGES_DIR: &str = "images";
 /// The manifest of a template repository.
 pub const MANIFEST_FILE: &str = "repo.json";
 
+/// The directory of leases of subnets below the data directory.
+pub const LEASE_DIR: &str = "subnets";
+
 /// The directory of cached environments below the user's cache directory.
 pub const ENVIRONMENTS_DIR: &str = "environments";
 

@@ -34,6 +34,9 @@ pub enum Error {
     /// The init file cannot be used, or leaves nothing to plan.
     #[error(transparent)]
     Spec(#[from] crate::spec::SpecError),
+    /// Which prefix uses which subnet.
+    #[error(transparent)]
+    SubnetLease(#[from] crate::subnet_lease::LeaseError),
     /// The configuration.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),

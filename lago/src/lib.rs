@@ -14,6 +14,7 @@ pub mod paths;
 pub mod prefix;
 pub mod snapshot;
 pub mod spec;
+pub mod subnet_lease;
 pub mod sysprep;
 pub mod templates;
 pub mod utils;

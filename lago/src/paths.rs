@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::constants::{
-    APP_DIR, ENVIRONMENTS_DIR, IMAGES_DIR, MANIFEST_FILE, PREFIX_FORMAT, STORE_DIR,
+    APP_DIR, ENVIRONMENTS_DIR, IMAGES_DIR, LEASE_DIR, MANIFEST_FILE, PREFIX_FORMAT, STORE_DIR,
 };
 use crate::dirlock::LOCK_FILE;
 use crate::utils::read_json;
@@ -189,10 +189,21 @@ impl Paths {
 ///
 /// `None` when the user has no home directory.
 pub fn default_store() -> Option<PathBuf> {
+    Some(data_dir()?.join(STORE_DIR))
+}
+
+/// The default directory of leases of subnets: `/var/lib/lago/subnets` for root, `$XDG_DATA_HOME/lago/subnets` for users.
+///
+/// `None` when the user has no home directory.
+pub fn default_lease_dir() -> Option<PathBuf> {
+    Some(data_dir()?.join(LEASE_DIR))
+}
+
+fn data_dir() -> Option<PathBuf> {
     if is_system_root() {
-        return Some(Path::new("/var/lib").join(APP_DIR).join(STORE_DIR));
+        return Some(Path::new("/var/lib").join(APP_DIR));
     }
-    Some(user_dir("XDG_DATA_HOME", ".local/share")?.join(APP_DIR).join(STORE_DIR))
+    Some(user_dir("XDG_DATA_HOME", ".local/share")?.join(APP_DIR))
 }
 
 /// The directory of the user's configuration, `$XDG_CONFIG_HOME/lago`. `None` when the user has no home directory.

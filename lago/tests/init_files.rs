@@ -32,7 +32,7 @@ fn right_files_are_understood() {
     for file in fixtures("good-init-files") {
         let name = file.file_name().unwrap().to_str().unwrap();
         let init_file = good(name);
-        let planned = plan(&init_file, &PlanInput { id: ID, taken: &[] })
+        let planned = plan(&init_file, &PlanInput::new(ID))
             .unwrap_or_else(|error| panic!("{name} has no plan: {error}"));
         pin("good-init-files", name, &serde_json::to_string_pretty(&init_file).unwrap());
         pin(
@@ -81,10 +81,10 @@ fn a_file_that_is_stored_and_read_again_can_be_planned() {
     let init_file = good("lago-1.0.2.yaml");
     let stored = serde_json::to_string(&init_file).unwrap();
     let again: InitFile = serde_json::from_str(&stored).unwrap();
-    let input = PlanInput { id: ID, taken: &[] };
+    let input = PlanInput::new(ID);
     assert_eq!(plan(&again, &input).unwrap(), plan(&init_file, &input).unwrap());
     let taken = ["192.168.200.0/24".parse().unwrap()];
-    let error = plan(&again, &PlanInput { id: ID, taken: &taken }).unwrap_err();
+    let error = plan(&again, &PlanInput { taken: &taken, ..PlanInput::new(ID) }).unwrap_err();
     assert!(
         error.to_string().starts_with("the net \"suite-management\" needs 192.168.200.0/24"),
         "{error}"
@@ -93,7 +93,7 @@ fn a_file_that_is_stored_and_read_again_can_be_planned() {
 
 #[test]
 fn each_machine_is_reached_through_the_management_net() {
-    let planned = plan(&good("every-field.yaml"), &PlanInput { id: ID, taken: &[] }).unwrap();
+    let planned = plan(&good("every-field.yaml"), &PlanInput::new(ID)).unwrap();
     let engine = planned.vm("engine").unwrap();
     assert_eq!(engine.management_ip(), Some(Ipv4Addr::new(192, 168, 210, 20)));
     assert_eq!(planned.hosts()["engine"], Ipv4Addr::new(192, 168, 210, 20));

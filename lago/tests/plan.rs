@@ -17,7 +17,7 @@ proptest! {
 
     #[test]
     fn the_same_input_gives_the_same_plan(text in init_file(), id in any::<u128>()) {
-        let input = PlanInput { id: Uuid::from_u128(id), taken: &[] };
+        let input = PlanInput::new(Uuid::from_u128(id));
         prop_assert_eq!(planned(&text, &input).unwrap(), planned(&text, &input).unwrap());
     }
 
@@ -102,7 +102,7 @@ proptest! {
     #[test]
     fn subnets_that_are_taken_are_left_alone(text in init_file(), thirds in prop::collection::vec(200..=255_u8, 0..20)) {
         let taken: Vec<Ipv4Net> = thirds.iter().map(|third| subnet(*third)).collect();
-        let plan = planned(&text, &PlanInput { id: ID, taken: &taken }).unwrap();
+        let plan = planned(&text, &PlanInput { taken: &taken, ..PlanInput::new(ID) }).unwrap();
         for net in &plan.nets {
             prop_assert!(!taken.contains(&net.subnet), "{net:?}");
         }
@@ -120,7 +120,7 @@ proptest! {
     ) {
         let text = format!("domains:\n  web:\n    {section}: {value}\nnets:\n  lago: {value}\n");
         if let Ok(file) = InitFile::parse(&text, Path::new("LagoInitFile")) {
-            let _ = plan(&file, &PlanInput { id: ID, taken: &[] });
+            let _ = plan(&file, &PlanInput::new(ID));
         }
     }
 }
@@ -137,7 +137,7 @@ proptest! {
         for net in nets {
             let text = format!("domains: {{web: {{nics: [{{net: lago, ip: {ip}}}, {{net: lago}}]}}}}\nnets: {{lago: {{{net}}}}}");
             if let Ok(file) = InitFile::parse(&text, Path::new("LagoInitFile")) {
-                let _ = plan(&file, &PlanInput { id: ID, taken: &[] });
+                let _ = plan(&file, &PlanInput::new(ID));
             }
         }
     }
@@ -146,7 +146,7 @@ proptest! {
 #[test]
 fn different_prefixes_have_different_bridges() {
     let text = "domains: {web: {nics: [{net: lago}]}}\nnets: {lago: }";
-    let bridge = |id| planned(text, &PlanInput { id, taken: &[] }).unwrap().nets[0].bridge.clone();
+    let bridge = |id| planned(text, &PlanInput::new(id)).unwrap().nets[0].bridge.clone();
     assert_ne!(bridge(ID), bridge(Uuid::from_u128(7)));
 }
 
@@ -175,15 +175,17 @@ fn subnets_run_out_with_a_message() {
     let error = private(&text).unwrap_err();
     assert_eq!(
         first_line(&error),
-        "LagoInitFile:59:3: there is no free subnet left for the net \"n56\": all 56 from 192.168.200.0/24 are in use; \
-         write `gw` with an address in another subnet, such as 10.0.0.1"
+        "LagoInitFile:59:3: there is no free subnet left for the net \"n56\": all 56 of \
+         192.168.200.0/24-192.168.255.0/24 are in use; write `gw` with an address in another subnet, such as 10.0.0.1, \
+         or set `subnet_range` to a larger range"
     );
 }
 
 #[test]
 fn a_fixed_subnet_that_is_taken_is_a_mistake() {
     let text = "domains: {web: {nics: [{net: lago}]}}\nnets:\n  lago:\n    gw: 192.168.210.1\n";
-    let error = planned(text, &PlanInput { id: ID, taken: &[subnet(210)] }).unwrap_err();
+    let error =
+        planned(text, &PlanInput { taken: &[subnet(210)], ..PlanInput::new(ID) }).unwrap_err();
     assert_eq!(
         first_line(&error),
         "LagoInitFile:4:9: the net \"lago\" needs 192.168.210.0/24, but 192.168.210.0/24 is in use on this host; write \
@@ -289,7 +291,7 @@ fn planned(text: &str, input: &PlanInput<'_>) -> Result<Plan, SpecError> {
 }
 
 fn private(text: &str) -> Result<Plan, SpecError> {
-    planned(text, &PlanInput { id: ID, taken: &[] })
+    planned(text, &PlanInput::new(ID))
 }
 
 fn subnet(third: u8) -> Ipv4Net {

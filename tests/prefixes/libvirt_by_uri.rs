@@ -1,73 +1,83 @@
-//! A prefix on a libvirt that runs already. Here it is one on a private host, so that the machine's own is not touched.
+//! Prefixes on a libvirt that runs already.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::fs;
 
-use lago::host::Host;
-use lago_system_tests::{Place, init_file, lago, run};
+use lago_system_tests::init_file;
 
-/// A libvirt that others use too, and a prefix on it.
-struct Shared {
-    host: Host,
-    prefix: PathBuf,
-}
-
-impl Shared {
-    fn lago(&self, args: &[&str]) -> String {
-        let mut command = lago(["--prefix-path".as_ref(), self.prefix.as_os_str()]);
-        command.args(args);
-        self.host.enter(&mut command).expect("the host runs");
-        run(&mut command).ok()
-    }
-
-    fn virsh(&self, args: &[&str]) -> Vec<String> {
-        let mut command = Command::new("virsh");
-        command.args(["-q", "-c", "qemu:///system"]).args(args);
-        self.host.enter(&mut command).expect("the host runs");
-        run(&mut command).ok().lines().map(|line| line.trim().to_owned()).collect()
-    }
-
-    fn names(&self, what: &str) -> Vec<String> {
-        let names = self.virsh(&[what, "--all", "--name"]);
-        names.into_iter().filter(|name| !name.is_empty()).collect()
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if let Err(error) = self.host.stop() {
-            eprintln!("cannot stop the host: {error}");
-        }
-    }
-}
+use crate::shared_libvirt::SharedLibvirt;
 
 #[test]
 fn a_prefix_on_a_libvirt_that_runs_already() {
-    let place = Place::new("libvirt-by-uri");
-    let host = Host::private(place.join("shared/host"));
-    std::fs::create_dir_all(place.join("shared")).expect("a directory can be made");
-    host.start().expect("it starts");
-    let shared = Shared { host, prefix: place.join("prefix") };
-    let theirs = "<network><name>theirs</name><ip address='10.9.9.1' prefix='24'/></network>";
-    let file = place.join("theirs.xml");
-    std::fs::write(&file, theirs).expect("it writes");
-    shared.virsh(&["net-create", &file.to_string_lossy()]);
-
-    let one_vm = init_file("one-vm.yaml");
-    shared.lago(&["init", "--host", "qemu:///system", &one_vm.to_string_lossy()]);
-    shared.lago(&["start"]);
-    let id = shared.lago(&["-f", "flat", "status"]);
-    let id = id.lines().find_map(|line| line.strip_prefix("Prefix/UUID: ")).expect("it is there");
-    let short = &id[..8];
+    let shared = SharedLibvirt::new("libvirt-by-uri");
+    shared.others_network("10.9.9.1");
+    shared.init("prefix", init_file("one-vm.yaml"));
+    shared.lago("prefix", &["start"]);
+    let short = shared.status("prefix", "Prefix/UUID")[..8].to_owned();
     assert_eq!(shared.names("list"), [format!("{short}-vm0")]);
     assert_eq!(shared.names("net-list"), [format!("{short}-lan"), "theirs".to_owned()]);
-    assert_eq!(shared.lago(&["shell", "vm0", "-c", "hostname"]), "vm0\n");
+    assert_eq!(shared.lago("prefix", &["shell", "vm0", "-c", "hostname"]), "vm0\n");
 
-    shared.lago(&["stop"]);
+    shared.lago("prefix", &["stop"]);
     assert_eq!(shared.names("net-list"), ["theirs"]);
-    shared.lago(&["start", "--no-wait"]);
-    shared.lago(&["destroy", "--yes"]);
+    shared.lago("prefix", &["start", "--no-wait"]);
+    shared.lago("prefix", &["destroy", "--yes"]);
     assert_eq!(shared.names("list"), Vec::<String>::new());
     assert_eq!(shared.names("net-list"), ["theirs"]);
-    assert!(!shared.prefix.exists());
+    assert!(!shared.prefix("prefix").exists());
+}
+
+const OPEN_NET: &str = "
+domains:
+  vm0: {memory: 128, nics: [{net: lan}], disks: [{type: template, template_name: mini}]}
+nets: {lan: {type: nat}}
+";
+
+const FIXED_NET: &str = "
+domains:
+  vm0: {memory: 128, nics: [{net: lan}], disks: [{type: template, template_name: mini}]}
+nets: {lan: {type: nat, gw: 10.7.0.1}}
+";
+
+#[test]
+fn prefixes_on_one_libvirt_have_different_subnets() {
+    let shared = SharedLibvirt::new("leases");
+    let (open, fixed) = (shared.file("open.yaml", OPEN_NET), shared.file("fixed.yaml", FIXED_NET));
+    let gateway = |prefix: &str| shared.status(prefix, "Prefix/Networks/lan/gateway");
+    shared.others_network("192.168.200.1");
+    shared.init("left", &open);
+    shared.init("right", &open);
+    assert_eq!(
+        (gateway("left"), gateway("right")),
+        ("192.168.201.1".into(), "192.168.202.1".into())
+    );
+
+    shared.init("fixed", &fixed);
+    let again = ["init", "--host", "qemu:///system", &fixed];
+    let message = shared.run_lago("again", &again).failed(1);
+    let holder =
+        format!("10.7.0.0/24 is leased to the prefix {}", shared.prefix("fixed").display());
+    assert!(message.contains("needs 10.7.0.0/24") && message.contains(&holder), "{message}");
+    assert!(!shared.prefix("again").exists());
+
+    // Removed without a word to lago.
+    fs::remove_dir_all(shared.prefix("right")).expect("it can be removed");
+    shared.init("third", &open);
+    assert_eq!(gateway("third"), "192.168.202.1");
+
+    // A lease that was lost is taken again, unless somebody else has it meanwhile.
+    fs::remove_dir_all(shared.leases()).expect("it can be removed");
+    shared.init("thief", &open);
+    assert_eq!(gateway("thief"), "192.168.201.1");
+    let message = shared.run_lago("left", &["start", "--no-wait"]).failed(1);
+    let holder = format!("leased to the prefix {}", shared.prefix("thief").display());
+    assert!(message.contains(&holder), "{message}");
+    shared.lago("thief", &["cleanup"]);
+    shared.lago("left", &["start", "--no-wait"]);
+
+    for prefix in ["left", "fixed", "third", "thief"] {
+        shared.lago(prefix, &["destroy", "--yes"]);
+    }
+    let left = fs::read_dir(shared.leases()).expect("it is there").flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name != "lock").collect();
+    assert!(left.is_empty(), "{left:?}");
 }

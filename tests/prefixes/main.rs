@@ -2,5 +2,6 @@
 
 mod bridge;
 mod libvirt_by_uri;
+mod shared_libvirt;
 mod started_twice;
 mod twins;

@@ -50,6 +50,7 @@ impl Cache {
             format: CACHE_FORMAT,
             lago: VERSION.to_owned(),
             init_file: options.init_file.clone(),
+            subnet_range: options.subnet_range,
             templates,
             files,
             acceleration,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::host::Acceleration;
-use crate::spec::InitFile;
+use crate::spec::{InitFile, SubnetRange};
 
 /// The version of an entry's layout. One of another version is never found.
 pub const CACHE_FORMAT: u32 = 2;
@@ -24,6 +24,9 @@ pub struct KeyInputs {
     pub lago: String,
     /// The init file, with prototypes and defaults applied.
     pub init_file: InitFile,
+    /// The subnets from which those are chosen that the init file leaves open.
+    #[serde(default)]
+    pub subnet_range: SubnetRange,
     /// The image of each disk that is made from a template, in the order of the disks.
     pub templates: Vec<TemplateInput>,
     /// The files that disks are made from otherwise, in the order of the disks.
@@ -119,6 +122,7 @@ pub(super) mod tests {
             format: CACHE_FORMAT,
             lago: "0.1.0".into(),
             init_file: init_file(128),
+            subnet_range: SubnetRange::default(),
             templates: vec![TemplateInput {
                 version: "office:mini:v1".into(),
                 digest: "ab".repeat(32),
@@ -155,7 +159,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_change_of_any_input_misses() {
-        let changes: [Change; 17] = [
+        let changes: [Change; 18] = [
             ("format", |inputs| inputs.format += 1),
             ("lago", |inputs| inputs.lago = "0.1.1".into()),
             ("memory", |inputs| inputs.init_file = init_file(129)),
@@ -164,6 +168,7 @@ pub(super) mod tests {
                 inputs.init_file.domains[0].metadata.insert("rack".into(), 7.into());
             }),
             ("network", |inputs| inputs.init_file.nets[0].mtu = Some(1400)),
+            ("subnets", |inputs| inputs.subnet_range = "10.64.0.0/16".parse().unwrap()),
             ("template version", |inputs| inputs.templates[0].version.push('2')),
             ("template digest", |inputs| inputs.templates[0].digest = "cd".repeat(32)),
             ("template path", |inputs| inputs.templates[0].path = "/other/office:mini:v1".into()),

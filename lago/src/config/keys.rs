@@ -31,7 +31,7 @@ const fn key(name: &'static str, fallback: Fallback, description: &'static str) 
     Key { name, description, fallback }
 }
 
-pub(super) static KEYS: [Key; 9] = [
+pub(super) static KEYS: [Key; 11] = [
     key("store", Fallback::OfTheUser, "the directory of verified template images"),
     key(
         "template_repo_path",
@@ -60,6 +60,16 @@ pub(super) static KEYS: [Key; 9] = [
         "cache_size",
         Fallback::Fixed,
         "how large all cached environments together may become, such as 10G",
+    ),
+    key(
+        "subnet_range",
+        Fallback::Fixed,
+        "the subnets for networks that name none, such as 192.168.200.0/24-192.168.255.0/24 or 10.64.0.0/16",
+    ),
+    key(
+        "lease_dir",
+        Fallback::OfTheUser,
+        "where it is noted which prefix uses which subnet of a libvirt that several share",
     ),
 ];
 

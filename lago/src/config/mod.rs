@@ -30,6 +30,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::constants::{CACHE_SIZE, START_LIMIT};
 use crate::host::AccelerationChoice;
+use crate::spec::SubnetRange;
 
 pub use error::ConfigError;
 pub use generate::generate;
@@ -63,6 +64,10 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// How large all cached environments together may become, in bytes.
     pub cache_size: u64,
+    /// The subnets for networks that name none.
+    pub subnet_range: SubnetRange,
+    /// Where the leases of subnets are; `None` when it is not set and the user has no home directory.
+    pub lease_dir: Option<PathBuf>,
     entries: Vec<Entry>,
     warnings: Vec<String>,
 }
@@ -106,6 +111,8 @@ impl Config {
             cache: read(find("cache"), values::switch)?,
             cache_dir: read(find("cache_dir"), values::path)?.or_else(paths::default_environments),
             cache_size: read(find("cache_size"), values::size)?.unwrap_or(CACHE_SIZE),
+            subnet_range: read(find("subnet_range"), values::subnet_range)?.unwrap_or_default(),
+            lease_dir: read(find("lease_dir"), values::path)?.or_else(paths::default_lease_dir),
             entries: Vec::new(),
             warnings,
         }
@@ -167,6 +174,8 @@ impl Config {
             },
             "cache_dir" => self.cache_dir.as_ref().map(show).unwrap_or_default(),
             "cache_size" => values::shown_size(self.cache_size),
+            "subnet_range" => self.subnet_range.to_string(),
+            "lease_dir" => self.lease_dir.as_ref().map(show).unwrap_or_default(),
             _ => String::new(),
         }
     }

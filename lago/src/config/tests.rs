@@ -67,6 +67,20 @@ fn the_cache_is_as_large_and_where_it_is_said_to_be() {
 }
 
 #[test]
+fn subnets_come_from_where_it_is_said() {
+    let config = good(&[("LAGO_SUBNET_RANGE", "10.64.0.0/20")], &["[lago]\nlease_dir = leases\n"]);
+    assert_eq!(config.subnet_range.len(), 16);
+    assert!(config.lease_dir.unwrap().ends_with("leases"));
+    let text = bad(&[], &["[lago]\nsubnet_range = 10.64.0.0\n"]);
+    assert!(
+        text.starts_with(
+            "0.conf:2: `subnet_range = 10.64.0.0` cannot be used: it should be two subnets"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_variable_can_name_its_section() {
     assert_eq!(good(&[("LAGO__LAGO__ACCEL", "tcg")], &[]).accel, AccelerationChoice::Tcg);
     assert_eq!(

@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::layers::{Origin, Setting};
 use crate::host::AccelerationChoice;
-use crate::spec::parse_size;
+use crate::spec::{NoSubnetRange, SubnetRange, parse_size};
 
 pub(super) fn path(setting: &Setting) -> Result<PathBuf, String> {
     if setting.value.is_empty() {
@@ -77,6 +77,10 @@ pub(super) fn switch(setting: &Setting) -> Result<bool, String> {
 pub(super) fn size(setting: &Setting) -> Result<u64, String> {
     parse_size(&setting.value)
         .map_err(|_| "it should be a size such as 512M or 10G, and more than nothing".to_owned())
+}
+
+pub(super) fn subnet_range(setting: &Setting) -> Result<SubnetRange, String> {
+    setting.value.parse().map_err(|error: NoSubnetRange| error.to_string())
 }
 
 /// A size in bytes with the largest unit that it has a whole number of.

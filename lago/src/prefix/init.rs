@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::disks::Backing;
-use super::{HostKind, Prefix, PrefixError, Record, disks, identity, removal};
+use super::{HostKind, Prefix, PrefixError, Record, disks, identity, networks, removal};
 use crate::Result;
 use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::AccelerationChoice;
-use crate::paths::{Paths, default_store};
-use crate::spec::{InitFile, Plan, PlanInput, VmProvider, plan};
+use crate::paths::{Paths, default_lease_dir, default_store};
+use crate::spec::{InitFile, Plan, SubnetRange, VmProvider};
 use crate::templates::{TemplateRepository, TemplateStore, find_template, read_repositories};
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
 
@@ -33,6 +33,10 @@ pub struct InitOptions {
     pub host: HostKind,
     /// How they are to run.
     pub acceleration: AccelerationChoice,
+    /// The subnets from which those are chosen that the init file leaves open.
+    pub subnet_range: SubnetRange,
+    /// Where it is noted which prefix uses which subnet, on a host that several share.
+    pub lease_dir: Option<PathBuf>,
 }
 
 impl InitOptions {
@@ -46,6 +50,8 @@ impl InitOptions {
             store: default_store(),
             host: HostKind::Private,
             acceleration: AccelerationChoice::Auto,
+            subnet_range: SubnetRange::default(),
+            lease_dir: default_lease_dir(),
         }
     }
 
@@ -57,6 +63,8 @@ impl InitOptions {
             store: config.store.clone().or(self.store),
             host: config.libvirt_uri.as_deref().map_or(self.host, HostKind::from_setting),
             acceleration: config.accel,
+            subnet_range: config.subnet_range,
+            lease_dir: config.lease_dir.clone().or(self.lease_dir),
             ..self
         })
     }
@@ -166,11 +174,11 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     }
     let id = Uuid::new_v4();
     write_file(&paths.uuid(), id.to_string().as_bytes(), PRIVATE_MODE)?;
-    let plan = plan(&options.init_file, &PlanInput { id, taken: &[] })?;
+    let plan = networks::make_plan(paths, id, options)?;
     require_way_in(&plan)?;
     identity::make(paths, id, &options.init_file, &plan)?;
     let disks = disks::make(paths, id, options)?;
-    let record = Record::new(
+    let mut record = Record::new(
         id,
         options.host.clone(),
         options.acceleration.resolve(),
@@ -178,6 +186,8 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
         plan,
         disks,
     );
+    record.lease_dir =
+        options.lease_dir.clone().filter(|_| matches!(options.host, HostKind::Uri(_)));
     Prefix::establish(paths, record)
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod identity;
 mod init;
 pub(crate) mod layers;
+mod networks;
 mod record;
 pub(crate) mod removal;
 pub(crate) mod state;
@@ -161,6 +162,7 @@ impl Prefix {
         let vms = self.virt_env.select(names)?;
         let _lock = self.lock_settled()?;
         self.require_complete()?;
+        self.record.confirm_leases(self.paths.prefix())?;
         self.virt_env.start(&vms)?;
         Ok(vms)
     }
@@ -190,6 +192,7 @@ impl Prefix {
         let _lock = self.lock()?;
         self.require_no_forks()?;
         self.virt_env.stop()?;
+        self.record.give_leases_back(self.paths.prefix());
         Ok(disks::remove(&self.paths)?)
     }
 
@@ -198,6 +201,7 @@ impl Prefix {
         let _lock = self.lock()?;
         self.require_no_forks()?;
         self.virt_env.stop()?;
+        self.record.give_leases_back(self.paths.prefix());
         Ok(removal::remove(&self.paths)?)
     }
 

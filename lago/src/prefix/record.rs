@@ -43,6 +43,9 @@ pub struct Record {
     pub plan: Plan,
     /// The disks of each VM as they were made, the boot disk first.
     pub disks: IndexMap<String, Vec<DiskImage>>,
+    /// Where the leases of its subnets are, on a host that several prefixes share.
+    #[serde(default)]
+    pub lease_dir: Option<PathBuf>,
     /// What the prefix was forked from, if it is a fork.
     #[serde(default)]
     pub origin: Option<Origin>,
@@ -121,6 +124,7 @@ impl Record {
             init_file,
             plan,
             disks,
+            lease_dir: None,
             origin: None,
         }
     }

@@ -106,6 +106,7 @@ fn bring_back(prefix: &Prefix, snapshot: &Snapshot, options: RevertOptions) -> R
     if snapshot.kind == SnapshotKind::Stopped {
         return prefix.virt_env().stop();
     }
+    prefix.record().confirm_leases(prefix.paths().prefix())?;
     prefix.virt_env().start(&[])?;
     let vms: Vec<&Vm> = prefix.vms().filter(|vm| snapshot.state(vm) != VmState::Down).collect();
     match snapshot.kind {

@@ -11,6 +11,7 @@ mod origin;
 mod plan;
 mod prototypes;
 mod size;
+mod subnet_range;
 mod tree;
 mod types;
 mod variables;
@@ -26,9 +27,11 @@ use origin::Origin;
 use tree::{Node, Value};
 
 pub use diagnostic::{Diagnostic, SpecError};
+pub(crate) use net::overlap;
 pub(crate) use plan::mac;
 pub use plan::{Plan, PlanInput, PlannedNet, PlannedNic, PlannedVm, plan};
 pub(crate) use size::parse as parse_size;
+pub use subnet_range::{NoSubnetRange, SubnetRange};
 pub use types::{
     BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress,
     JsonMap, Net, NetKind, Nic, ServiceProvider, VmProvider,

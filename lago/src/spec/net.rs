@@ -149,7 +149,7 @@ pub(super) fn gateway_of(net: &Net, subnet: Ipv4Net) -> Ipv4Addr {
 }
 
 /// Whether two subnets have an address in common.
-pub(super) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+pub(crate) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
     one.contains(&other) || other.contains(&one)
 }
 

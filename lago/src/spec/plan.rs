@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::diagnostic::SpecError;
-use super::{DhcpRange, InitFile, NetKind};
+use super::{DhcpRange, InitFile, NetKind, SubnetRange};
 
 /// What a plan depends on besides the init file.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,15 @@ pub struct PlanInput<'a> {
     /// Subnets that others use where the prefix will run. Empty on a private host, which shares no network with
     /// anybody.
     pub taken: &'a [Ipv4Net],
+    /// The subnets from which those are chosen that the init file leaves open.
+    pub range: SubnetRange,
+}
+
+impl PlanInput<'_> {
+    /// For a prefix with this identity, where nobody else uses subnets.
+    pub fn new(id: Uuid) -> Self {
+        Self { id, taken: &[], range: SubnetRange::default() }
+    }
 }
 
 /// Everything about the networks of a prefix that its init file leaves open.
@@ -131,7 +140,7 @@ pub struct PlannedNic {
 /// same name.
 pub fn plan(file: &InitFile, input: &PlanInput<'_>) -> Result<Plan, SpecError> {
     let report = file.origin.report();
-    let subnets = subnets::choose(file, input.taken, &report);
+    let subnets = subnets::choose(file, input, &report);
     let mut plan = Plan {
         nets: bridges::connect(file, input.id, &subnets),
         vms: addresses::assign(file, &subnets, &report),

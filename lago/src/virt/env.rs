@@ -195,7 +195,7 @@ nets: {lan: {management: true}}
     #[test]
     fn a_vm_that_cannot_be_stopped_leaves_no_network_up() {
         let file = InitFile::parse(INIT_FILE, Path::new("LagoInitFile.yaml")).unwrap();
-        let plan = plan(&file, &PlanInput { id: Uuid::new_v4(), taken: &[] }).unwrap();
+        let plan = plan(&file, &PlanInput::new(Uuid::new_v4())).unwrap();
         let connection = Arc::new(Connection::new(Host::uri("test:///default")));
         let broken = Arc::new(Connection::new(Host::uri("qemu:///system?socket=/nonexistent")));
         let network = Network::new(&plan.nets[0], &plan, "lan".to_owned(), Arc::clone(&connection));

@@ -13,6 +13,7 @@ mod network;
 pub mod network_xml;
 pub(crate) mod reach;
 mod saved_xml;
+mod subnets_in_use;
 pub(crate) mod tap;
 mod vm;
 mod xml;
@@ -20,6 +21,7 @@ mod xml;
 pub use env::VirtEnv;
 pub use faults::{Impairment, Partition};
 pub use network::Network;
+pub(crate) use subnets_in_use::subnets_in_use;
 pub(crate) use vm::{CurrentDisks, VmParts};
 pub use vm::{Nic, Vm, VmState};
 
@@ -71,6 +73,12 @@ pub enum VirtError {
         message: String,
         /// What to do next; empty when libvirt's words say it.
         hint: String,
+    },
+    /// The networks could not be listed.
+    #[error("cannot list libvirt's networks: {message}")]
+    Networks {
+        /// What libvirt said.
+        message: String,
     },
     /// The VM is on no management network.
     #[error("VM {vm} has no NIC on a management network, so it cannot be reached")]

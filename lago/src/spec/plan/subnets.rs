@@ -5,13 +5,12 @@ use std::net::Ipv4Addr;
 use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 
-use crate::spec::InitFile;
 use crate::spec::diagnostic::Report;
-use crate::spec::net::{PREFIX_LENGTH, gateway_of, overlap};
+use crate::spec::net::{gateway_of, overlap};
 use crate::spec::types::{DhcpRange, Net};
+use crate::spec::{InitFile, SubnetRange};
 
-/// Subnets that the file leaves open are 192.168.N.0/24 with N in this range, as in Lago.
-const THIRD_OCTETS: std::ops::RangeInclusive<u8> = 200..=255;
+use super::PlanInput;
 
 /// The addresses of one network.
 #[derive(Debug, Clone, Copy)]
@@ -24,23 +23,25 @@ pub(super) struct Addresses {
 /// The subnets that the file fixes stay; the other networks get the first ones that are free, in the order of the file.
 pub(super) fn choose<'a>(
     file: &'a InitFile,
-    taken: &[Ipv4Net],
+    input: &PlanInput<'_>,
     report: &Report<'_>,
 ) -> IndexMap<&'a str, Addresses> {
     let fixed: Vec<Ipv4Net> = file.nets.values().filter_map(|net| net.subnet).collect();
-    let mut free = pool().filter(|subnet| !fixed.iter().chain(taken).any(|t| overlap(*subnet, *t)));
+    let taken = || fixed.iter().chain(input.taken);
+    let mut free =
+        input.range.iter().filter(|subnet| !taken().any(|taken| overlap(*subnet, *taken)));
     let mut chosen = IndexMap::new();
     for (name, net) in &file.nets {
         let subnet = match net.subnet {
             Some(subnet) => {
-                report_taken(file, name, subnet, taken, report);
+                report_taken(file, name, subnet, input.taken, report);
                 Some(subnet)
             }
             None => free.next(),
         };
         match subnet {
             Some(subnet) => _ = chosen.insert(name.as_str(), addresses(net, subnet)),
-            None => report_exhausted(file, name, report),
+            None => report_exhausted(file, name, input.range, report),
         }
     }
     chosen
@@ -52,10 +53,6 @@ fn addresses(net: &Net, subnet: Ipv4Net) -> Addresses {
         gateway: gateway_of(net, subnet),
         dhcp: net.dhcp.and_then(|dhcp| dhcp.within(subnet)),
     }
-}
-
-fn pool() -> impl Iterator<Item = Ipv4Net> {
-    THIRD_OCTETS.map(|third| Ipv4Net::new_assert(Ipv4Addr::new(192, 168, third, 0), PREFIX_LENGTH))
 }
 
 fn report_taken(
@@ -74,11 +71,13 @@ fn report_taken(
     }
 }
 
-fn report_exhausted(file: &InitFile, name: &str, report: &Report<'_>) {
-    let count = pool().count();
+fn report_exhausted(file: &InitFile, name: &str, range: SubnetRange, report: &Report<'_>) {
     report.mistake(
         file.origin.mark(&["nets", name]),
-        format!("there is no free subnet left for the net {name:?}: all {count} from 192.168.200.0/24 are in use"),
-        "write `gw` with an address in another subnet, such as 10.0.0.1",
+        format!(
+            "there is no free subnet left for the net {name:?}: all {} of {range} are in use",
+            range.len()
+        ),
+        "write `gw` with an address in another subnet, such as 10.0.0.1, or set `subnet_range` to a larger range",
     );
 }
