@@ -29,6 +29,9 @@ pub const MANIFEST_FILE: &str = "repo.json";
 /// The directory of leases of subnets below the data directory.
 pub const LEASE_DIR: &str = "subnets";
 
+/// The directory of template repositories below the data directory.
+pub const TEMPLATE_REPOS_DIR: &str = "repos";
+
 /// The directory of cached environments below the user's cache directory.
 pub const ENVIRONMENTS_DIR: &str = "environments";
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::constants::{
     APP_DIR, ENVIRONMENTS_DIR, IMAGES_DIR, LEASE_DIR, MANIFEST_FILE, PREFIX_FORMAT, STORE_DIR,
+    TEMPLATE_REPOS_DIR,
 };
 use crate::dirlock::LOCK_FILE;
 use crate::utils::read_json;
@@ -197,6 +198,11 @@ pub fn default_store() -> Option<PathBuf> {
 /// `None` when the user has no home directory.
 pub fn default_lease_dir() -> Option<PathBuf> {
     Some(data_dir()?.join(LEASE_DIR))
+}
+
+/// The default directory of template repositories that were added, beside the store. `None` as for [`default_store`].
+pub fn default_template_repos() -> Option<PathBuf> {
+    Some(data_dir()?.join(TEMPLATE_REPOS_DIR))
 }
 
 fn data_dir() -> Option<PathBuf> {

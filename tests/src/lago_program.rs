@@ -37,6 +37,7 @@ pub fn lago<I: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = I>) -> Com
         .args(args)
         .env("LAGO_TEMPLATE_REPO_PATH", images::repository_manifest())
         .env("LAGO_STORE", place::store())
+        .env("LAGO_TEMPLATE_REPOS", place::store().with_extension("repos"))
         .env("COLUMNS", "100")
         .stdin(Stdio::null());
     command

@@ -9,7 +9,7 @@ use super::output::OutFormat;
 use crate::Prefix;
 use crate::config::Config;
 use crate::paths::Paths;
-use crate::templates::{TemplateRepository, read_repositories};
+use crate::templates::{TemplateRepository, repositories};
 use crate::utils::{PrefixLog, error_chain};
 use crate::workdir::Workdir;
 
@@ -53,7 +53,7 @@ impl Context {
     /// The template repositories of the settings.
     pub(super) fn template_repositories() -> anyhow::Result<Vec<TemplateRepository>> {
         let config = Config::load()?;
-        Ok(read_repositories(&config.template_repo_path)?)
+        Ok(repositories(&config)?)
     }
 
     /// Prints what a verb found out, in the format that was asked for.

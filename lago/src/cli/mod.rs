@@ -3,6 +3,7 @@
 mod context;
 mod output;
 mod progress;
+mod units;
 mod verbs;
 
 use std::ffi::OsString;
@@ -102,6 +103,15 @@ enum Verb {
     GenerateConfig(verbs::generate_config::Arguments),
     /// Make a crate with a suite, an init file and files for CI, which passes as it is.
     New(verbs::new::Arguments),
+    /// Add images by their address, or bring templates into the store.
+    #[command(subcommand)]
+    Template(verbs::template::Command),
+    /// Add, update, list or remove repositories of templates.
+    #[command(subcommand)]
+    TemplateRepo(verbs::template_repo::Command),
+    /// Show the images in the template store, or remove what nothing uses.
+    #[command(subcommand)]
+    Store(verbs::store::Command),
     /// Say what this machine lacks to run VMs, with the command that mends it.
     Doctor,
     /// Connect standard input and output to a TCP port of a VM; what `ssh-config` uses as its proxy.
@@ -183,6 +193,9 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::Cache(verb) => verb.run(&context)?,
         Verb::GenerateConfig(_) => verbs::generate_config::run()?,
         Verb::New(verb) => verb.run()?,
+        Verb::Template(verb) => verb.run(&context)?,
+        Verb::TemplateRepo(verb) => verb.run(&context)?,
+        Verb::Store(verb) => verb.run(&context)?,
         Verb::Doctor => return verbs::doctor::run(&context),
         Verb::Connect(verb) => verb.run(&context)?,
     }

@@ -31,12 +31,17 @@ const fn key(name: &'static str, fallback: Fallback, description: &'static str) 
     Key { name, description, fallback }
 }
 
-pub(super) static KEYS: [Key; 11] = [
+pub(super) static KEYS: [Key; 12] = [
     key("store", Fallback::OfTheUser, "the directory of verified template images"),
     key(
         "template_repo_path",
         Fallback::Nothing("there are none"),
-        "manifests of template repositories or directories of them, separated by `:`",
+        "manifests of template repositories, their addresses, or directories of them, separated by `:`",
+    ),
+    key(
+        "template_repos",
+        Fallback::OfTheUser,
+        "the directory of the template repositories and templates that were added",
     ),
     key("accel", Fallback::Fixed, "how VMs are run: auto, kvm or tcg"),
     key("loglevel", Fallback::Fixed, "what is logged: off, error, warn, info, debug or trace"),
@@ -74,10 +79,9 @@ pub(super) static KEYS: [Key; 11] = [
 ];
 
 /// What Lago called settings that have another name here.
-static LAGO_NAMES: [(&str, &str); 4] = [
+static LAGO_NAMES: [(&str, &str); 3] = [
     ("template_store", "store"),
     ("template_repo", "template_repo_path"),
-    ("template_repos", "template_repo_path"),
     ("libvirt_url", "libvirt_uri"),
 ];
 

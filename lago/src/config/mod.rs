@@ -50,6 +50,9 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// Manifests of template repositories, or directories of them.
     pub template_repo_path: Vec<PathBuf>,
+    /// Where template repositories and templates that were added are; `None` when it is not set and the user has no home
+    /// directory.
+    pub template_repos: Option<PathBuf>,
     /// How VMs are run.
     pub accel: AccelerationChoice,
     /// What is logged.
@@ -104,6 +107,8 @@ impl Config {
             store: read(find("store"), values::path)?.or_else(paths::default_store),
             template_repo_path: find("template_repo_path")
                 .map_or_else(paths::default_repositories, values::paths),
+            template_repos: read(find("template_repos"), values::path)?
+                .or_else(paths::default_template_repos),
             accel: read(find("accel"), values::accel)?.unwrap_or_default(),
             loglevel: read(find("loglevel"), values::level)?.unwrap_or(LevelFilter::INFO),
             libvirt_uri: find("libvirt_uri").map(|setting| setting.value.clone()),
@@ -163,6 +168,7 @@ impl Config {
             "template_repo_path" => {
                 self.template_repo_path.iter().map(show).collect::<Vec<_>>().join(":")
             }
+            "template_repos" => self.template_repos.as_ref().map(show).unwrap_or_default(),
             "accel" => self.accel.to_string(),
             "loglevel" => self.loglevel.to_string(),
             "libvirt_uri" => self.libvirt_uri.clone().unwrap_or_default(),

@@ -121,7 +121,7 @@ fn an_unknown_key_is_said_with_its_place() {
 fn a_key_of_lagos_is_told_by_its_name_here() {
     let text = bad(&[], &["[lago]\ntemplate_store = /x\n"]);
     assert_eq!(text, "0.conf:2: there is no key `template_store`; did you mean `store`?");
-    let config = good(&[("LAGO_TEMPLATE_REPOS", "/x")], &[]);
+    let config = good(&[("LAGO_TEMPLATE_REPO", "/x")], &[]);
     assert!(config.warnings()[0].ends_with("did you mean LAGO_TEMPLATE_REPO_PATH?"));
 }
 

@@ -9,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::layers::{Origin, Setting};
 use crate::host::AccelerationChoice;
 use crate::spec::{NoSubnetRange, SubnetRange, parse_size};
+use crate::templates::is_url;
 
 pub(super) fn path(setting: &Setting) -> Result<PathBuf, String> {
     if setting.value.is_empty() {
@@ -17,9 +18,33 @@ pub(super) fn path(setting: &Setting) -> Result<PathBuf, String> {
     Ok(resolve(&setting.value, &setting.origin))
 }
 
+/// Paths and addresses, separated by `:`.
 pub(super) fn paths(setting: &Setting) -> Vec<PathBuf> {
-    let parts = setting.value.split(':').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| resolve(part, &setting.origin)).collect()
+    let parts = split(&setting.value).into_iter().map(|part| part.trim().to_owned());
+    let parts = parts.filter(|part| !part.is_empty());
+    parts
+        .map(|part| if is_url(&part) { part.into() } else { resolve(&part, &setting.origin) })
+        .collect()
+}
+
+/// Splits at colons, but for those of addresses: behind their scheme, and before a port.
+fn split(text: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for piece in text.split(':') {
+        let joins = parts.last().is_some_and(|last| {
+            let scheme = matches!(last.trim(), "http" | "https") && piece.starts_with("//");
+            let host = is_url(last.trim()) && !last.trim()["https://".len()..].contains('/');
+            scheme || host && piece.starts_with(|c: char| c.is_ascii_digit())
+        });
+        match parts.last_mut().filter(|_| joins) {
+            Some(last) => {
+                last.push(':');
+                last.push_str(piece);
+            }
+            None => parts.push(piece.to_owned()),
+        }
+    }
+    parts
 }
 
 /// `~` is the home directory; other relative paths are relative to the file that they are in.
@@ -88,4 +113,18 @@ pub(super) fn shown_size(bytes: u64) -> String {
     let unit = [("T", 40), ("G", 30), ("M", 20), ("K", 10)];
     let whole = unit.into_iter().find(|(_, power)| bytes != 0 && bytes.trailing_zeros() >= *power);
     whole.map_or_else(|| bytes.to_string(), |(suffix, power)| format!("{}{suffix}", bytes >> power))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_may_stand_among_paths() {
+        assert_eq!(split("/a:b:/c"), ["/a", "b", "/c"]);
+        assert_eq!(split("https://x/a.json"), ["https://x/a.json"]);
+        assert_eq!(split("/a:https://x:8443/a.json:/b"), ["/a", "https://x:8443/a.json", "/b"]);
+        assert_eq!(split("http://x/a:http://y/b"), ["http://x/a", "http://y/b"]);
+        assert_eq!(split("http:/a"), ["http", "/a"]);
+    }
 }

@@ -15,7 +15,7 @@ use crate::dirlock::{self, DirLock, Mode};
 use crate::host::AccelerationChoice;
 use crate::paths::{Paths, default_lease_dir, default_store};
 use crate::spec::{InitFile, Plan, SubnetRange, VmProvider};
-use crate::templates::{TemplateRepository, TemplateStore, find_template, read_repositories};
+use crate::templates::{TemplateRepository, TemplateStore, find_template, repositories};
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
 
 /// What a prefix is made from.
@@ -58,8 +58,7 @@ impl InitOptions {
     /// As the settings say, as far as they say anything.
     pub fn with_settings(self, config: &Config) -> Result<Self> {
         Ok(Self {
-            repositories: [self.repositories, read_repositories(&config.template_repo_path)?]
-                .concat(),
+            repositories: [self.repositories, repositories(config)?].concat(),
             store: config.store.clone().or(self.store),
             host: config.libvirt_uri.as_deref().map_or(self.host, HostKind::from_setting),
             acceleration: config.accel,

@@ -28,6 +28,15 @@ impl DigestAlgorithm {
         }
     }
 
+    /// What container registries call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
     fn of_length(digits: usize) -> Option<Self> {
         match digits {
             40 => Some(Self::Sha1),
@@ -75,6 +84,18 @@ impl Digest {
         &self.hex
     }
 
+    /// With its algorithm, as container registries write it: `sha256:...`.
+    pub fn with_algorithm(&self) -> String {
+        format!("{}:{}", self.algorithm.name(), self.hex)
+    }
+
+    /// The digest of some bytes.
+    pub(super) fn of(algorithm: DigestAlgorithm, bytes: &[u8]) -> Self {
+        let mut hasher = algorithm.hasher();
+        hasher.update(bytes);
+        Self::finish(algorithm, hasher)
+    }
+
     pub(super) fn finish(algorithm: DigestAlgorithm, hasher: Box<dyn DynDigest + Send>) -> Self {
         let mut hex = String::new();
         for byte in hasher.finalize() {
@@ -100,10 +121,17 @@ pub struct NoDigest;
 impl FromStr for Digest {
     type Err = NoDigest;
 
-    /// Takes the digits alone, or a line as `sha256sum` writes it.
+    /// Takes the digits alone, with the algorithm before them as in `sha256:...`, or a line as `sha256sum` writes it.
     fn from_str(text: &str) -> Result<Self, NoDigest> {
-        let hex = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        let word = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        let (name, hex) = match word.split_once(':') {
+            Some((name, hex)) => (Some(name), hex.to_owned()),
+            None => (None, word),
+        };
         let algorithm = DigestAlgorithm::of_length(hex.len()).ok_or(NoDigest)?;
+        if name.is_some_and(|name| name != algorithm.name()) {
+            return Err(NoDigest);
+        }
         if !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(NoDigest);
         }
@@ -131,14 +159,19 @@ mod tests {
 
     #[test]
     fn the_digests_of_a_known_text_are_the_known_ones() {
-        let of_abc = |algorithm: DigestAlgorithm| {
-            let mut hasher = algorithm.hasher();
-            hasher.update(b"abc");
-            Digest::finish(algorithm, hasher).to_string()
-        };
+        let of_abc = |algorithm: DigestAlgorithm| Digest::of(algorithm, b"abc").to_string();
         assert_eq!(of_abc(DigestAlgorithm::Sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert!(of_abc(DigestAlgorithm::Sha256).starts_with("ba7816bf8f01cfea414140de5dae2223"));
         assert!(of_abc(DigestAlgorithm::Sha512).starts_with("ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn the_algorithm_may_stand_before_the_digits() {
+        let digits = "a".repeat(64);
+        assert_eq!(format!("sha256:{digits}").parse(), digits.parse::<Digest>());
+        for name in ["sha512", "sha1", "md5", ""] {
+            assert_eq!(format!("{name}:{digits}").parse::<Digest>(), Err(NoDigest), "{name}");
+        }
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::checksums::ChecksumFileError;
 use super::digest::{Digest, NoDigest};
+use super::provider::ReferenceError;
+use super::transfer::TransferError;
 use crate::dirlock::LockError;
 use crate::utils::FileError;
 
@@ -10,10 +13,10 @@ use crate::utils::FileError;
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The manifest is not one.
-    #[error("the template repository {} cannot be used: {reason}", path.display())]
+    #[error("the template repository {manifest} cannot be used: {reason}")]
     Manifest {
         /// The manifest.
-        path: PathBuf,
+        manifest: String,
         /// What is wrong in it.
         reason: String,
     },
@@ -66,18 +69,90 @@ pub enum TemplateError {
         /// The directory of the source.
         root: PathBuf,
     },
+    /// Something cannot be called so.
+    #[error("{reason}")]
+    Name {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A repository of that name was added before.
+    #[error(
+        "there is a repository `{name}` already, in {}; give another --name, or remove it with `lago template-repo remove {name}`",
+        directory.display()
+    )]
+    RepositoryExists {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        directory: PathBuf,
+    },
+    /// What came has no manifest in it.
+    #[error(
+        "{url} has no template repository in it: no file `*.json` or `repo.metadata` with `name`, `sources` and `templates`"
+    )]
+    NoManifest {
+        /// Where it came from.
+        url: String,
+    },
+    /// A git repository could not be fetched.
+    #[error("cannot fetch the template repository {url}: {reason}")]
+    Git {
+        /// Where it is.
+        url: String,
+        /// What git says.
+        reason: String,
+    },
+    /// No image of a registry has that name.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// A list of digests is of no use.
+    #[error("the digest of the image cannot be taken from {url}: {source}")]
+    ChecksumFile {
+        /// The list.
+        url: String,
+        /// Why not.
+        source: ChecksumFileError,
+    },
+    /// There is no list of digests in any of the usual places.
+    #[error(
+        "there is no digest of {url} to verify it by: give it with --sha256, or its list with --checksum-url; looked for {}",
+        tried.join(", ")
+    )]
+    NoChecksumFile {
+        /// The image.
+        url: String,
+        /// Where a list could have been.
+        tried: Vec<String>,
+    },
+    /// There is no digest.
+    #[error(
+        "there is no digest to verify the image by: {source}. Give `hash` or `checksum_url` in the manifest, or put a .hash \
+         file beside the image"
+    )]
+    NoHash {
+        /// What the server answered.
+        source: TransferError,
+    },
+    /// The image's metadata are not JSON.
+    #[error("{url} holds no metadata: {source}")]
+    Metadata {
+        /// The file.
+        url: String,
+        /// What is wrong in it.
+        source: serde_json::Error,
+    },
     /// The image's `.hash` file holds something else.
-    #[error("{} holds no digest: {source}; write one with `sha256sum IMAGE > IMAGE.hash`", path.display())]
+    #[error("{path} holds no digest: {source}; write one with `sha256sum IMAGE > IMAGE.hash`")]
     Hash {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// What it should hold.
         source: NoDigest,
     },
     /// What came is not what the repository promises.
     #[error(
         "the image of `{template}` has the {} {actual}, but its repository promises {expected}; the image is damaged or \
-         was changed: get it again, or correct its .hash file if the change is meant",
+         was changed: get it again, or correct the digest if the change is meant",
         expected.algorithm()
     )]
     Mismatch {
@@ -120,14 +195,17 @@ pub enum TemplateError {
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// A file could not be read or written.
+    /// A server does not give it out, or a file could not be read or written.
     #[error("cannot fetch the template `{template}`: {source}")]
     Fetch {
         /// The template version.
         template: String,
-        /// Which file and why.
-        source: FileError,
+        /// What happened.
+        source: TransferError,
     },
+    /// Something else could not be fetched.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),

@@ -37,11 +37,15 @@ impl ImageFormat {
     }
 }
 
-/// Formats that would start as if they were raw, and then not boot.
-const UNUSABLE: [(&[u8], &str); 7] = [
-    (b"\xfd7zXZ\0", "is compressed with xz; decompress it with `unxz`"),
-    (b"\x28\xb5\x2f\xfd", "is compressed with zstd; decompress it with `unzstd`"),
-    (b"\x1f\x8b", "is compressed with gzip; decompress it with `gunzip`"),
+/// Formats that would start as if they were raw, and then not boot. Compressed images have been decompressed before.
+const UNUSABLE: [(&[u8], &str); 8] = [
+    (b"\xfd7zXZ\0", "is compressed with xz twice over; decompress it with `unxz`"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd twice over; decompress it with `unzstd`"),
+    (b"\x1f\x8b", "is compressed with gzip twice over; decompress it with `gunzip`"),
+    (
+        b"BZh",
+        "is compressed with bzip2, which lago does not read; repack it with `bunzip2` and `xz`",
+    ),
     (b"KDMV", "is in the format vmdk; convert it with `qemu-img convert -O qcow2`"),
     (b"vhdxfile", "is in the format vhdx; convert it with `qemu-img convert -O qcow2`"),
     (b"<<< Oracle VM", "is in the format vdi; convert it with `qemu-img convert -O qcow2`"),

@@ -1,38 +1,40 @@
-//! Versioned disk images: the manifest that lists them, where they come from, and where they are cached.
-//!
-//! A [`TemplateRepository`] is a JSON manifest of [`Template`]s; each [`TemplateVersion`] has a [`TemplateProvider`] and
-//! a handle, the provider's name for the image. The [`TemplateStore`] holds verified copies, which the disks of VMs are
-//! overlays on.
-//!
-//! ```json
-//! {
-//!   "name": "office",
-//!   "sources": { "disk": { "type": "file", "args": { "root": "images" } } },
-//!   "templates": {
-//!     "debian": {
-//!       "versions": { "v1": { "source": "disk", "handle": "debian.qcow2", "timestamp": 1700000000 } }
-//!     }
-//!   }
-//! }
-//! ```
-//! Beside the image `debian.qcow2` are `debian.qcow2.hash`, its SHA-256 or SHA-512 in hexadecimal digits, and, if there is
-//! something to say about it, `debian.qcow2.metadata`, a JSON object.
+#![doc = include_str!("../../docs/templates.md")]
 
+mod checksums;
+mod codec;
 mod digest;
+mod discovery;
+mod download;
 mod error;
 mod image;
+mod manifest;
+mod origin;
 mod provider;
+mod repos;
 mod repository;
-mod sink;
+mod sparse;
 mod store;
+mod transfer;
+mod unpack;
+mod user;
 
-pub use digest::{Digest, DigestAlgorithm};
+pub use checksums::ChecksumFileError;
+pub use digest::{Digest, DigestAlgorithm, NoDigest};
+pub use discovery::{find_repo_by_name, find_template, read_repositories, repositories};
+pub use download::ImageDownload;
 pub use error::TemplateError;
 pub use image::ImageFormat;
-pub use provider::{FileSystemTemplateProvider, Metadata, TemplateProvider};
-pub use repository::{
-    Template, TemplateRepository, TemplateVersion, find_repo_by_name, find_template,
-    read_repositories,
+pub use origin::ManifestOrigin;
+pub use provider::{
+    FileSystemTemplateProvider, HttpTemplateProvider, ImageEntry, Metadata, OciTemplateProvider,
+    Reference, ReferenceError, TemplateProvider,
 };
-pub use sink::ImageSink;
-pub use store::{STORE_LOCK_LIMIT, StoredImage, TemplateStore};
+pub use repos::{AddedRepository, RepositoryKind, TemplateRepos, Update};
+pub use repository::{Template, TemplateRepository, TemplateVersion};
+pub use store::{
+    STORE_LOCK_LIMIT, StoreEntry, StoreEntryState, StorePrune, StoredImage, TemplateStore,
+};
+pub use transfer::{Remote, Transfer, TransferError, TransferOptions};
+pub use user::{AddedTemplate, NewTemplate};
+
+pub(crate) use discovery::is_url;

@@ -1,67 +1,31 @@
 //! The manifest that lists templates.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::de::{Error as _, Unexpected};
-use serde::{Deserialize, Deserializer};
+use reqwest::header::HeaderMap;
 
-use super::digest::{Digest, DigestAlgorithm};
+use super::digest::Digest;
+use super::download::ImageDownload;
 use super::error::TemplateError;
-use super::provider::{FileSystemTemplateProvider, Metadata, TemplateProvider};
-use super::sink::ImageSink;
-use crate::utils::{FileError, read_text};
+use super::manifest::{Manifest, Source, TemplateEntry, check_name};
+use super::origin::ManifestOrigin;
+use super::provider::{ImageEntry, Metadata, TemplateProvider};
+use super::transfer::{Remote, Transfer};
+use crate::utils::read_text;
 
-#[derive(Deserialize)]
-struct Manifest {
-    name: String,
-    templates: IndexMap<String, TemplateEntry>,
-    sources: IndexMap<String, Source>,
-}
+/// The largest manifest that is taken from a server.
+const MAX_MANIFEST: u64 = 16 << 20;
 
-#[derive(Deserialize)]
-struct TemplateEntry {
-    versions: IndexMap<String, VersionEntry>,
-}
-
-#[derive(Deserialize)]
-struct VersionEntry {
-    source: String,
-    handle: String,
-    #[serde(deserialize_with = "timestamp")]
-    timestamp: i64,
-}
-
-/// Seconds since 1970, as a number or, as most of Lago's manifests have it, as a string.
-fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Timestamp {
-        Number(i64),
-        Text(String),
-    }
-    match Timestamp::deserialize(deserializer)? {
-        Timestamp::Number(number) => Ok(number),
-        Timestamp::Text(text) => text.trim().parse().map_err(|_| {
-            D::Error::invalid_value(Unexpected::Str(&text), &"seconds since 1970, a whole number")
-        }),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", content = "args", rename_all = "lowercase")]
-enum Source {
-    File { root: PathBuf },
-}
+/// The manifest of the repository that is part of lago.
+const SHIPPED: &str = include_str!("../../repositories/cloud-images.json");
 
 /// A named list of templates.
 #[derive(Debug, Clone)]
 pub struct TemplateRepository {
     name: String,
-    path: PathBuf,
+    origin: ManifestOrigin,
     templates: IndexMap<String, Template>,
 }
 
@@ -77,24 +41,51 @@ pub struct Template {
 pub struct TemplateVersion {
     name: String,
     provider: Arc<dyn TemplateProvider>,
-    handle: String,
+    image: ImageEntry,
+    metadata: Metadata,
     timestamp: i64,
 }
 
 impl TemplateRepository {
-    /// Reads a manifest. A source's relative directory is relative to the manifest's.
+    /// Reads a manifest. A source's relative directory is relative to the manifest's; `$NAME` in it is a variable of the
+    /// environment, and `~` the user's home directory.
     pub fn from_file(path: &Path) -> Result<Self, TemplateError> {
-        let wrong = |reason: String| TemplateError::Manifest { path: path.to_owned(), reason };
+        Self::parse(&read_text(path)?, ManifestOrigin::File(path.to_owned()))
+    }
+
+    /// Fetches a manifest from an `http` or `https` address. It may name nothing of this machine; a source's relative
+    /// `baseurl` is relative to the manifest's address.
+    pub fn from_url(url: &str) -> Result<Self, TemplateError> {
+        let (text, origin) = fetch_manifest(url, &Transfer::shared())?;
+        Self::parse(&text, origin)
+    }
+
+    /// The repository of well-known distributions that is part of lago.
+    ///
+    /// ```
+    /// use lago::templates::TemplateRepository;
+    ///
+    /// let shipped = TemplateRepository::shipped();
+    /// assert!(shipped.get_by_name("debian-12").is_ok());
+    /// ```
+    pub fn shipped() -> Self {
+        Self::parse(SHIPPED, ManifestOrigin::Shipped).expect("a test reads lago's own manifest")
+    }
+
+    /// Reads the text of a manifest.
+    pub(super) fn parse(text: &str, origin: ManifestOrigin) -> Result<Self, TemplateError> {
+        let wrong =
+            |reason: String| TemplateError::Manifest { manifest: origin.to_string(), reason };
         let manifest: Manifest =
-            serde_json::from_str(&read_text(path)?).map_err(|error| wrong(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         check_name("repository", &manifest.name).map_err(wrong)?;
-        let sources = providers(&manifest.sources, path.parent().unwrap_or(Path::new("")));
+        let sources = providers(&manifest.sources, &origin).map_err(wrong)?;
         let mut templates = IndexMap::new();
         for (name, entry) in manifest.templates {
             let template = Template::new(&manifest.name, &name, entry, &sources).map_err(wrong)?;
             templates.insert(name, template);
         }
-        Ok(Self { name: manifest.name, path: path.to_owned(), templates })
+        Ok(Self { name: manifest.name, origin, templates })
     }
 
     /// Its name.
@@ -102,9 +93,9 @@ impl TemplateRepository {
         &self.name
     }
 
-    /// The manifest.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where its manifest was read from.
+    pub fn origin(&self) -> &ManifestOrigin {
+        &self.origin
     }
 
     /// Its templates, in the order of the manifest.
@@ -122,25 +113,30 @@ impl TemplateRepository {
     }
 }
 
-type Providers = IndexMap<String, Arc<dyn TemplateProvider>>;
-
-fn providers(sources: &IndexMap<String, Source>, base: &Path) -> Providers {
-    let provider = |source: &Source| -> Arc<dyn TemplateProvider> {
-        match source {
-            Source::File { root } => {
-                Arc::new(FileSystemTemplateProvider::new(base.join(below_home(root))))
-            }
-        }
-    };
-    sources.iter().map(|(name, source)| (name.clone(), provider(source))).collect()
+/// The text of the manifest at an address.
+pub(super) fn fetch_manifest(
+    url: &str,
+    transfer: &Transfer,
+) -> Result<(String, ManifestOrigin), TemplateError> {
+    let remote = Remote::parse(url)?;
+    let content = transfer.document(&remote, &HeaderMap::new(), "a manifest", MAX_MANIFEST)?;
+    let text = String::from_utf8_lossy(&content).into_owned();
+    Ok((text, ManifestOrigin::Url(remote.url().clone())))
 }
 
-/// `~/images` in the user's home directory.
-fn below_home(path: &Path) -> PathBuf {
-    match (path.strip_prefix("~"), env::home_dir()) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        _ => path.to_owned(),
+type Providers = IndexMap<String, Arc<dyn TemplateProvider>>;
+
+fn providers(
+    sources: &IndexMap<String, Source>,
+    origin: &ManifestOrigin,
+) -> Result<Providers, String> {
+    let mut providers = Providers::new();
+    for (name, source) in sources {
+        let provider =
+            origin.provider(source).map_err(|reason| format!("the source `{name}`: {reason}"))?;
+        providers.insert(name.clone(), provider);
     }
+    Ok(providers)
 }
 
 impl Template {
@@ -169,7 +165,12 @@ impl Template {
             let value = TemplateVersion {
                 name: format!("{repository}:{name}:{version}"),
                 provider: Arc::clone(provider),
-                handle: entry.handle,
+                image: ImageEntry {
+                    handle: entry.handle,
+                    hash: entry.hash,
+                    checksum_url: entry.checksum_url,
+                },
+                metadata: entry.metadata,
                 timestamp: entry.timestamp,
             };
             versions.insert(version, value);
@@ -215,143 +216,71 @@ impl TemplateVersion {
         self.timestamp
     }
 
-    /// The digest that its image must have.
+    /// Where its image comes from, by which it is told from an image of the same name in another repository.
+    pub(super) fn source(&self) -> String {
+        self.provider.location(&self.image)
+    }
+
+    /// The digest that its image must have. A source that is not on this machine is asked for it, unless the manifest has
+    /// it.
     pub fn get_hash(&self) -> Result<Digest, TemplateError> {
-        self.provider.get_hash(&self.handle).map_err(|error| self.named(error))
+        self.hash(&Transfer::shared())
     }
 
-    /// What is known about it.
+    pub(super) fn hash(&self, transfer: &Transfer) -> Result<Digest, TemplateError> {
+        self.provider.get_hash(&self.image, transfer).map_err(|error| self.named(error))
+    }
+
+    /// The digest that its image must have, as far as that is known without the network.
+    pub(super) fn local_hash(&self, transfer: &Transfer) -> Option<Result<Digest, TemplateError>> {
+        match &self.image.hash {
+            Some(hash) => Some(Ok(hash.clone())),
+            None => self.provider.is_local().then(|| self.hash(transfer)),
+        }
+    }
+
+    /// What is known about it: what its source says, and over that what the manifest says.
     pub fn get_metadata(&self) -> Result<Metadata, TemplateError> {
-        self.provider.get_metadata(&self.handle).map_err(|error| self.named(error))
+        self.full_metadata(&Transfer::shared())
     }
 
-    /// Writes the image to the file `destination` and returns its digest, having compared it with the provider's.
+    pub(super) fn full_metadata(&self, transfer: &Transfer) -> Result<Metadata, TemplateError> {
+        let found = self.provider.get_metadata(&self.image, transfer);
+        let mut metadata = found.map_err(|error| self.named(error))?;
+        metadata.extend(self.metadata.clone());
+        Ok(metadata)
+    }
+
+    /// Brings the image to the file `destination` and returns its digest, which is the promised one. What comes over the
+    /// network is collected beside it, in `destination` with `.part`, and continued by the next call if this one cannot
+    /// finish it.
     ///
     /// # Errors
-    /// When the image cannot be read or written, or differs; `destination` is removed then.
+    /// When the image cannot be read or written, or differs; `destination` is not there then.
     pub fn download(&self, destination: &Path) -> Result<Digest, TemplateError> {
-        let expected = self.get_hash()?;
-        if expected.algorithm() == DigestAlgorithm::Sha1 {
-            tracing::warn!(
-                "the repository identifies {} by a SHA-1, which can be forged; write a SHA-256 to its .hash file",
-                self.name
-            );
-        }
-        let result =
-            self.download_checked(destination, &expected).map_err(|error| self.named(error));
-        if result.is_err() {
-            match fs::remove_file(destination) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::error!(
-                        "cannot remove the incomplete {}: {error}",
-                        destination.display()
-                    );
-                }
-                _ => {}
-            }
-        }
-        result
+        let mut part = destination.as_os_str().to_owned();
+        part.push(".part");
+        self.download_to(destination, Path::new(&part), &Transfer::shared())
     }
 
-    fn download_checked(
+    pub(super) fn download_to(
         &self,
-        destination: &Path,
-        expected: &Digest,
+        image: &Path,
+        part: &Path,
+        transfer: &Transfer,
     ) -> Result<Digest, TemplateError> {
-        let mut sink = ImageSink::create(destination, expected.algorithm())?;
-        self.provider.download_image(&self.handle, &mut sink)?;
-        let actual = sink.finish()?;
-        if actual != *expected {
-            let (template, expected) = (self.name.clone(), expected.clone());
-            return Err(TemplateError::Mismatch { template, expected, actual });
-        }
-        Ok(actual)
+        let download = ImageDownload::new(&self.name, image, part, transfer);
+        self.provider.download_image(&self.image, &download).map_err(|error| self.named(error))
     }
 
     fn named(&self, error: TemplateError) -> TemplateError {
-        match error {
-            TemplateError::File(source) => {
-                TemplateError::Fetch { template: self.name.clone(), source }
-            }
-            other => other,
-        }
+        let source = match error {
+            TemplateError::File(source) => source.into(),
+            TemplateError::Transfer(source) => source,
+            other => return other,
+        };
+        TemplateError::Fetch { template: self.name.clone(), source }
     }
-}
-
-/// Names become parts of file names in the store.
-fn check_name(kind: &str, name: &str) -> Result<(), String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
-    let good = name.len() <= 64
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(allowed);
-    if good {
-        return Ok(());
-    }
-    Err(format!(
-        "`{}` cannot be the name of a {kind}: use 1 to 64 letters, digits, `.`, `-`, `_` and `+`, \
-         beginning with a letter or a digit",
-        name.escape_debug()
-    ))
-}
-
-/// The version of the template `name`, or its newest one, in the first of `repositories` that has the template.
-///
-/// # Errors
-/// When none has it: the templates that there are.
-pub fn find_template<'a>(
-    repositories: &'a [TemplateRepository],
-    name: &str,
-    version: Option<&str>,
-) -> Result<&'a TemplateVersion, TemplateError> {
-    let having = repositories.iter().find_map(|repository| repository.templates.get(name));
-    let template = having.ok_or_else(|| TemplateError::NoTemplateAnywhere {
-        name: name.to_owned(),
-        repositories: repositories.iter().map(|repository| repository.name.clone()).collect(),
-        known: repositories.iter().flat_map(|repo| repo.templates.keys().cloned()).collect(),
-    })?;
-    template.get_version(version)
-}
-
-/// The repositories of `paths`, each of which is a manifest or a directory of manifests (`*.json`).
-pub fn read_repositories(paths: &[PathBuf]) -> Result<Vec<TemplateRepository>, TemplateError> {
-    manifests(paths)?.iter().map(|path| TemplateRepository::from_file(path)).collect()
-}
-
-/// The repository `name` among `paths`, each of which is a manifest or a directory of manifests (`*.json`).
-///
-/// # Errors
-/// When none has that name: those that there are. A manifest that cannot be read is logged, and no reason to fail.
-pub fn find_repo_by_name(
-    name: &str,
-    paths: &[PathBuf],
-) -> Result<TemplateRepository, TemplateError> {
-    let mut known = Vec::new();
-    for path in manifests(paths)? {
-        match TemplateRepository::from_file(&path) {
-            Ok(repository) if repository.name() == name => return Ok(repository),
-            Ok(repository) => known.push(repository.name),
-            Err(error) => tracing::warn!("{error}"),
-        }
-    }
-    Err(TemplateError::NoRepository { name: name.to_owned(), known })
-}
-
-fn manifests(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
-    let mut found = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            found.push(path.clone());
-            continue;
-        }
-        let mut files = Vec::new();
-        for entry in fs::read_dir(path).map_err(FileError::io("list", path))? {
-            files.push(entry.map_err(FileError::io("list", path))?.path());
-        }
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-        files.sort();
-        found.extend(files);
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

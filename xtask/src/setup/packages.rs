@@ -132,6 +132,21 @@ const REASONS: &[Reason] = &[
         optional: true,
     },
     Reason {
+        why: "fetch template repositories, and test that: their git, servers with certificates, compressed images",
+        debian: &["git", "openssl", "xz-utils", "zstd"],
+        fedora: &["git-core", "openssl", "xz", "zstd"],
+        enterprise_linux: &["git-core", "openssl", "xz", "zstd"],
+        optional: false,
+    },
+    Reason {
+        why: "test templates from a real container registry",
+        debian: &["docker-registry"],
+        fedora: &["docker-distribution"],
+        enterprise_linux: &["docker-distribution"],
+        // Enterprise Linux 9 does not have it.
+        optional: true,
+    },
+    Reason {
         why: "check reports against the JUnit schema",
         debian: &["libxml2-utils"],
         fedora: &["libxml2"],

@@ -1,10 +1,9 @@
-use std::time::{Duration, SystemTime};
-
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::cache::{Cache, EntryInfo, Prune};
 use crate::cli::context::Context;
+use crate::cli::units::{ago, mebibytes};
 use crate::config::Config;
 
 #[derive(Debug, clap::Subcommand)]
@@ -76,35 +75,4 @@ fn named(entry: &EntryInfo) -> (String, Value) {
         shown["damage"] = json!(damage);
     }
     (entry.key.short().to_owned(), shown)
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes.div_ceil(1 << 20))
-}
-
-/// How long ago something was, in its largest whole unit.
-fn ago(time: SystemTime) -> String {
-    let passed = SystemTime::now().duration_since(time).unwrap_or(Duration::ZERO).as_secs();
-    let (count, unit) = match passed {
-        0..60 => (passed, "s"),
-        60..3600 => (passed / 60, "min"),
-        3600..86400 => (passed / 3600, "h"),
-        _ => (passed / 86400, "days"),
-    };
-    format!("{count} {unit} ago")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_told_in_its_largest_unit() {
-        let shown = |seconds| ago(SystemTime::now() - Duration::from_secs(seconds));
-        assert_eq!(shown(5), "5 s ago");
-        assert_eq!(shown(119), "1 min ago");
-        assert_eq!(shown(7200), "2 h ago");
-        assert_eq!(shown(3 * 86400), "3 days ago");
-        assert_eq!(ago(SystemTime::now() + Duration::from_secs(9)), "0 s ago");
-    }
 }

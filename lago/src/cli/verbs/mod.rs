@@ -18,3 +18,6 @@ pub(super) mod ssh_config;
 pub(super) mod start;
 pub(super) mod status;
 pub(super) mod stop;
+pub(super) mod store;
+pub(super) mod template;
+pub(super) mod template_repo;

@@ -1,9 +1,10 @@
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
 use super::*;
+use crate::paths::Paths;
 use crate::templates::TemplateRepository;
 use crate::utils::{HostCommand, parallel};
 
@@ -174,10 +175,86 @@ fn only_a_stored_image_can_be_used() {
 
 #[test]
 fn an_image_that_cannot_boot_is_refused() {
-    let at = Fixture::new(b"\xfd7zXZ\0...");
-    let error = at.store.download(&at.version).unwrap_err().to_string();
-    assert!(error.contains("`office:disk:v1` is compressed with xz"), "{error}");
-    assert!(at.files().is_empty(), "{:?}", at.files());
+    for (content, reason) in [
+        (&b"BZh91AY"[..], "is compressed with bzip2"),
+        (b"KDMV", "is in the format vmdk"),
+        (b"\xfd7zXZ\0...", "is damaged inside its xz compression"),
+    ] {
+        let at = Fixture::new(content);
+        let error = at.store.download(&at.version).unwrap_err().to_string();
+        assert!(error.contains("`office:disk:v1`") && error.contains(reason), "{error}");
+        assert!(at.files().is_empty(), "{:?}", at.files());
+    }
+}
+
+#[test]
+fn a_compressed_image_is_stored_as_what_is_in_it() {
+    let at = Fixture::new(b"");
+    let compressed = HostCommand::new("xz").arg("-c").stdin("a disk").run().unwrap().stdout;
+    publish(at.dir.path(), &compressed, "sha256sum");
+    let image = at.store.download(&at.version).unwrap();
+    assert_eq!(at.stored_content(), b"a disk");
+    assert_eq!(image.digest, at.version.get_hash().unwrap(), "that of the compressed file");
+    at.store.download(&at.version).unwrap();
+    assert_eq!(at.files(), ["", ".hash", ".metadata", ".stored"]);
+}
+
+#[test]
+fn another_repository_of_the_same_name_does_not_get_the_image_of_the_first() {
+    let (at, other) = (Fixture::new(b"one"), Fixture::new(b"two"));
+    at.store.download(&at.version).unwrap();
+    at.store.download(&other.version).unwrap();
+    assert_eq!(fs::read(at.store.get_path(&other.version).unwrap()).unwrap(), b"two");
+}
+
+#[test]
+fn what_is_used_is_never_pruned_and_what_is_not_is() {
+    let at = Fixture::new(b"a disk");
+    let (uuid, prefix) = at.prefix("p");
+    at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    let entry = |store: &TemplateStore| store.entries().unwrap().into_iter().next().unwrap();
+    let used = entry(&at.store);
+    assert_eq!(
+        (used.name.as_str(), used.users.as_slice()),
+        ("office:disk:v1", &[prefix.clone()][..])
+    );
+    assert!(matches!(used.state, StoreEntryState::Whole { format: ImageFormat::Raw, .. }));
+    assert!(used.last_used.unwrap().elapsed().unwrap() < Duration::from_secs(60));
+    let everything = [StorePrune::All, StorePrune::OlderThan(Duration::ZERO), StorePrune::Useless];
+    for what in everything {
+        assert_eq!(at.store.prune(what).unwrap(), []);
+    }
+
+    // Not by `lago destroy`, so that nobody told the store.
+    fs::remove_dir_all(&prefix).unwrap();
+    assert_eq!(entry(&at.store).users, <[PathBuf; 0]>::default());
+    assert_eq!(at.store.prune(StorePrune::Useless).unwrap(), []);
+    assert_eq!(at.store.prune(StorePrune::OlderThan(Duration::from_secs(3600))).unwrap(), []);
+    let held = at.store.lock(&at.version).unwrap();
+    assert_eq!(at.store.prune(StorePrune::All).unwrap(), [], "somebody works with it");
+    drop(held);
+    assert_eq!(at.store.prune(StorePrune::All).unwrap().len(), 1);
+    assert_eq!(fs::read_dir(at.store.path()).unwrap().count(), 0);
+    assert_eq!(at.store.entries().unwrap(), []);
+}
+
+#[test]
+fn what_is_of_no_use_is_pruned_in_any_case() {
+    let at = Fixture::new(b"a disk");
+    at.store.download(&at.version).unwrap();
+    fs::write(at.store.get_path(&at.version).unwrap(), "changed").unwrap();
+    fs::write(at.store.path().join("office:other:v1.part"), "half").unwrap();
+    fs::write(at.store.path().join("office:other:v1.part.json"), "{}").unwrap();
+    fs::write(at.store.path().join("notes.txt"), "not ours").unwrap();
+    let states = |entries: Vec<StoreEntry>| -> Vec<StoreEntryState> {
+        entries.into_iter().map(|entry| entry.state).collect()
+    };
+    let both = [StoreEntryState::Damaged, StoreEntryState::Unfinished];
+    assert_eq!(states(at.store.entries().unwrap()), both);
+    assert_eq!(states(at.store.prune(StorePrune::Useless).unwrap()), both);
+    let left: Vec<_> =
+        fs::read_dir(at.store.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["notes.txt"]);
 }
 
 #[test]
@@ -230,7 +307,7 @@ fn a_killed_download_leaves_no_image_and_no_obstacle() {
     let content = vec![b'x'; 64 << 20];
     let at = Fixture::new(&content);
     let mut child = downloader(at.dir.path());
-    let partial = at.store.file(&at.version, ".part");
+    let partial = at.store.file(&at.version, Kind::New);
     let started = || fs::metadata(&partial).is_ok_and(|file| file.len() > 0);
     while !started() && child.try_wait().unwrap().is_none() {}
     child.kill().unwrap();
@@ -263,7 +340,7 @@ fn download_to_a_full_disk() {
     );
     let left: Vec<_> =
         fs::read_dir(store.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(left, [store.file(&version, ".lock")]);
+    assert_eq!(left, [store.file(&version, Kind::Lock)]);
     println!("\nthe disk was full");
 }
 

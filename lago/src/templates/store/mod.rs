@@ -1,28 +1,35 @@
 //! Verified copies of images on this machine.
 
-use std::collections::BTreeMap;
-use std::fs::{self, Metadata as FileMetadata};
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod files;
+mod inventory;
+mod record;
+mod users;
 
-use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use uuid::Uuid;
 
+pub use inventory::{StoreEntry, StoreEntryState, StorePrune};
+
+use self::files::Kind;
+use self::record::Record;
+use self::users::Users;
 use super::digest::Digest;
 use super::error::TemplateError;
 use super::image::{ImageFormat, inspect};
 use super::provider::Metadata;
 use super::repository::TemplateVersion;
+use super::transfer::{Transfer, TransferOptions};
 use crate::dirlock::{DirLock, Mode, lock_file};
-use crate::paths::Paths;
 use crate::utils::{
     FileError, PRIVATE_MODE, create_dir, read_json, read_text, write_file, write_json,
 };
 
 /// How long to wait for another process that works on the same image: it may be fetching some gigabytes over a slow line.
-pub const STORE_LOCK_LIMIT: Duration = Duration::from_secs(3600);
+pub const STORE_LOCK_LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 /// An image in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,39 +44,24 @@ pub struct StoredImage {
     pub metadata: Metadata,
 }
 
-/// What the store remembers about an image, by which a change of the file is noticed without reading all of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
-    digest: Digest,
-    format: ImageFormat,
-    size: u64,
-    modified_seconds: i64,
-    modified_nanoseconds: i64,
-}
-
-impl Record {
-    fn matches(&self, file: &FileMetadata) -> bool {
-        let modified = (self.modified_seconds, self.modified_nanoseconds);
-        file.is_file() && (self.size, modified) == (file.len(), (file.mtime(), file.mtime_nsec()))
-    }
-}
-
-/// Who uses an image.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Users {
-    /// The prefixes' UUIDs and directories.
-    users: BTreeMap<Uuid, PathBuf>,
-    /// When a prefix last asked for it, in seconds since 1970.
-    last_access: u64,
-}
-
-/// A directory of verified images. Several processes may use it at once.
+/// A directory of verified images. Several processes may use it at once; of those that want the same image, one fetches it.
 ///
 /// The image `<repository>:<template>:<version>` has beside it its digest (`.hash`), what is known about it (`.metadata`),
-/// what the store knows (`.stored`), its users (`.users`) and its lock (`.lock`). All are for their owner only.
+/// what the store knows (`.stored`), its users (`.users`) and its lock (`.lock`), and while it is fetched what has come
+/// (`.part`, `.part.json`) and what is written (`.new`). All are for their owner only.
 #[derive(Debug, Clone)]
 pub struct TemplateStore {
     path: PathBuf,
+    transfer: Transfer,
+}
+
+/// Whether the source of an image that is stored is asked about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    /// Only if that costs nothing.
+    Local,
+    /// In any case.
+    Always,
 }
 
 impl TemplateStore {
@@ -77,7 +69,12 @@ impl TemplateStore {
     pub fn open(path: &Path) -> Result<Self, TemplateError> {
         create_dir(path)?;
         let path = path.canonicalize().map_err(FileError::io("open", path))?;
-        Ok(Self { path })
+        Ok(Self { path, transfer: Transfer::shared() })
+    }
+
+    /// The same store, with other limits on fetching.
+    pub fn with_transfer(self, options: TransferOptions) -> Self {
+        Self { transfer: Transfer::new(options), ..self }
     }
 
     /// The directory.
@@ -87,7 +84,7 @@ impl TemplateStore {
 
     /// The stored image of `version`.
     pub fn get_path(&self, version: &TemplateVersion) -> Result<PathBuf, TemplateError> {
-        self.stored_record(version).map(|_| self.file(version, ""))
+        self.stored_record(version).map(|_| self.file(version, Kind::Image))
     }
 
     /// The digest of the stored image.
@@ -101,17 +98,28 @@ impl TemplateStore {
         version: &TemplateVersion,
     ) -> Result<Metadata, TemplateError> {
         self.stored_record(version)?;
-        Ok(read_json(&self.file(version, ".metadata"))?)
+        Ok(read_json(&self.file(version, Kind::Metadata))?)
     }
 
-    /// Makes sure that the store has an intact image of `version`. One that is there already is not read again.
+    /// Makes sure that the store has an intact image of `version`. One that is there already is not read again, and a server
+    /// not asked about it.
     ///
     /// # Errors
-    /// When it cannot be fetched, differs from what its repository promises, or is none that a VM can start from. The
-    /// store is unchanged then.
+    /// When it cannot be fetched, differs from what its repository promises, or is none that a VM can start from. Nothing of
+    /// it can be seen in the store then.
     pub fn download(&self, version: &TemplateVersion) -> Result<StoredImage, TemplateError> {
         let _lock = self.lock(version)?;
-        self.provide(version)
+        self.provide(version, Ask::Local)
+    }
+
+    /// As [`download`](Self::download), but asks a server too whether it has another image of this version now: the address
+    /// of a distribution's latest image always leads to the newest one. An unused image is replaced.
+    ///
+    /// # Errors
+    /// Also when there is another image, and prefixes use the one that is stored.
+    pub fn refresh(&self, version: &TemplateVersion) -> Result<StoredImage, TemplateError> {
+        let _lock = self.lock(version)?;
+        self.provide(version, Ask::Always)
     }
 
     /// Takes note that the prefix with this UUID, in the directory `prefix`, uses the image.
@@ -134,83 +142,89 @@ impl TemplateStore {
         prefix: &Path,
     ) -> Result<StoredImage, TemplateError> {
         let _lock = self.lock(version)?;
-        let image = self.provide(version)?;
+        let image = self.provide(version, Ask::Local)?;
         self.add_user(version, uuid, prefix)?;
         Ok(image)
     }
 
     /// The existing prefixes that use the image.
     pub fn users(&self, version: &TemplateVersion) -> Result<Vec<PathBuf>, TemplateError> {
-        let users = self.read_users(version)?.users;
-        Ok(users
-            .into_iter()
-            .filter(|(uuid, prefix)| is_prefix(prefix, *uuid))
-            .map(|user| user.1)
-            .collect())
+        Ok(Users::read(&self.file(version, Kind::Users))?.existing())
     }
 
-    fn provide(&self, version: &TemplateVersion) -> Result<StoredImage, TemplateError> {
-        let promised = version.get_hash();
-        let Some(stored) = self.intact_record(version)? else {
-            promised?;
-            return self.fetch(version);
+    fn provide(&self, version: &TemplateVersion, ask: Ask) -> Result<StoredImage, TemplateError> {
+        let Some(stored) = self.intact_record(version)? else { return self.fetch(version) };
+        let same_source = stored.source.as_ref().is_none_or(|source| *source == version.source());
+        let promised = match version.local_hash(&self.transfer) {
+            Some(promised) => promised,
+            None if ask == Ask::Local && same_source => return self.image(version, stored),
+            None => version.hash(&self.transfer),
         };
         match promised {
             Ok(promised) if promised != stored.digest => {
                 self.check_replaceable(version, stored.digest, promised)?;
                 self.fetch(version)
             }
-            Ok(_) => self.image(version, stored),
-            Err(error) => {
+            Ok(_) => self.image(version, self.with_source(version, stored)?),
+            Err(error) if same_source => {
                 tracing::warn!(
                     "using the stored image of {}; its source does not answer: {error}",
                     version.name()
                 );
                 self.image(version, stored)
             }
+            Err(error) => Err(error),
         }
+    }
+
+    /// The record of an image that turned out to be the same from its present source.
+    fn with_source(
+        &self,
+        version: &TemplateVersion,
+        stored: Record,
+    ) -> Result<Record, TemplateError> {
+        let source = version.source();
+        if stored.source.as_ref() == Some(&source) {
+            return Ok(stored);
+        }
+        let record = stored.coming_from(source);
+        write_json(&self.file(version, Kind::Stored), &record)?;
+        Ok(record)
     }
 
     fn fetch(&self, version: &TemplateVersion) -> Result<StoredImage, TemplateError> {
         let _span = tracing::info_span!("download", template = version.name()).entered();
-        let metadata = version.get_metadata()?;
-        // Holding the image's lock, so what an interrupted download left under this name is overwritten.
-        let partial = self.file(version, ".part");
-        let digest = version.download(&partial)?;
-        self.adopt(version, &partial, digest, &metadata).inspect_err(|_| {
-            if let Err(error) = fs::remove_file(&partial) {
-                tracing::error!("cannot remove {}: {error}", partial.display());
+        let metadata = version.full_metadata(&self.transfer)?;
+        let new = self.file(version, Kind::New);
+        let digest = version.download_to(&new, &self.file(version, Kind::Part), &self.transfer)?;
+        self.adopt(version, &new, digest, &metadata).inspect_err(|_| {
+            if let Err(error) = fs::remove_file(&new) {
+                tracing::error!("cannot remove {}: {error}", new.display());
             }
         })
     }
 
-    /// Makes the verified file `partial` the stored image: the facts about it first, then the image itself, so that a
+    /// Makes the verified file `new` the stored image: the facts about it first, then the image itself, so that a
     /// crash between them leaves an image that does not match its record.
     fn adopt(
         &self,
         version: &TemplateVersion,
-        partial: &Path,
+        new: &Path,
         digest: Digest,
         metadata: &Metadata,
     ) -> Result<StoredImage, TemplateError> {
-        let read_error = || FileError::io("read", partial);
-        let format = inspect(partial).map_err(read_error())?.map_err(|reason| {
+        let read_error = || FileError::io("read", new);
+        let format = inspect(new).map_err(read_error())?.map_err(|reason| {
             TemplateError::Image { template: version.name().to_owned(), reason }
         })?;
-        let file = fs::metadata(partial).map_err(read_error())?;
-        let record = Record {
-            digest,
-            format,
-            size: file.len(),
-            modified_seconds: file.mtime(),
-            modified_nanoseconds: file.mtime_nsec(),
-        };
+        let file = fs::metadata(new).map_err(read_error())?;
+        let record = Record::new(digest, format, &file, version.source());
         let hash = format!("{}\n", record.digest);
-        write_file(&self.file(version, ".hash"), hash.as_bytes(), PRIVATE_MODE)?;
-        write_json(&self.file(version, ".metadata"), metadata)?;
-        write_json(&self.file(version, ".stored"), &record)?;
-        let path = self.file(version, "");
-        fs::rename(partial, &path).map_err(FileError::io("write", &path))?;
+        write_file(&self.file(version, Kind::Hash), hash.as_bytes(), PRIVATE_MODE)?;
+        write_json(&self.file(version, Kind::Metadata), metadata)?;
+        write_json(&self.file(version, Kind::Stored), &record)?;
+        let path = self.file(version, Kind::Image);
+        fs::rename(new, &path).map_err(FileError::io("write", &path))?;
         tracing::info!("stored {}", path.display());
         self.image(version, record)
     }
@@ -221,10 +235,10 @@ impl TemplateStore {
         record: Record,
     ) -> Result<StoredImage, TemplateError> {
         Ok(StoredImage {
-            path: self.file(version, ""),
+            path: self.file(version, Kind::Image),
             format: record.format,
             digest: record.digest,
-            metadata: read_json(&self.file(version, ".metadata"))?,
+            metadata: read_json(&self.file(version, Kind::Metadata))?,
         })
     }
 
@@ -251,14 +265,14 @@ impl TemplateStore {
 
     /// What the store knows of the image, if it has the image and nobody has changed it.
     fn intact_record(&self, version: &TemplateVersion) -> Result<Option<Record>, TemplateError> {
-        let path = self.file(version, "");
+        let path = self.file(version, Kind::Image);
         let file = match fs::metadata(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(FileError::io("look at", &path)(error).into()),
         };
-        let digest = read_text(&self.file(version, ".hash")).ok();
-        let record: Option<Record> = read_json(&self.file(version, ".stored")).ok();
+        let digest = read_text(&self.file(version, Kind::Hash)).ok();
+        let record: Option<Record> = read_json(&self.file(version, Kind::Stored)).ok();
         let intact = record.filter(|record| {
             let digest = digest.and_then(|text| text.parse().ok());
             record.matches(&file) && digest.as_ref() == Some(&record.digest)
@@ -276,34 +290,22 @@ impl TemplateStore {
         prefix: &Path,
     ) -> Result<(), TemplateError> {
         self.stored_record(version)?;
-        let mut users = self.read_users(version)?;
-        users.users.retain(|uuid, prefix| is_prefix(prefix, *uuid));
-        users.users.insert(uuid, prefix.to_owned());
-        users.last_access =
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Ok(write_json(&self.file(version, ".users"), &users)?)
+        Ok(Users::add(&self.file(version, Kind::Users), uuid, prefix)?)
     }
 
-    fn read_users(&self, version: &TemplateVersion) -> Result<Users, TemplateError> {
-        match read_json(&self.file(version, ".users")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Users::default()),
-            users => Ok(users?),
-        }
-    }
-
+    /// Of several processes, and threads, one works on an image; the others wait, and say for whom.
     fn lock(&self, version: &TemplateVersion) -> Result<DirLock, TemplateError> {
-        Ok(lock_file(&self.file(version, ".lock"), Mode::Exclusive, STORE_LOCK_LIMIT)?)
+        let _span = tracing::info_span!("template", name = version.name()).entered();
+        Ok(lock_file(&self.file(version, Kind::Lock), Mode::Exclusive, STORE_LOCK_LIMIT)?)
     }
 
-    fn file(&self, version: &TemplateVersion, suffix: &str) -> PathBuf {
-        self.path.join(format!("{}{suffix}", version.name()))
+    fn file(&self, version: &TemplateVersion, kind: Kind) -> PathBuf {
+        self.file_of(version.name(), kind)
     }
-}
 
-/// Whether the prefix with this UUID is (still) in the directory `prefix`.
-fn is_prefix(prefix: &Path, uuid: Uuid) -> bool {
-    let stored = fs::read_to_string(Paths::new(prefix).uuid());
-    stored.is_ok_and(|text| text.trim().parse() == Ok(uuid))
+    fn file_of(&self, name: &str, kind: Kind) -> PathBuf {
+        files::file(&self.path, name, kind)
+    }
 }
 
 #[cfg(test)]

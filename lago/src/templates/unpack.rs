@@ -1,0 +1,273 @@
+//! From the bytes that a source serves to the image: hashed, decompressed, and written with holes.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use sha2::digest::DynDigest;
+
+use super::codec::{Codec, MAGIC_SIZE};
+use super::digest::{Digest, DigestAlgorithm};
+use super::sparse::SparseFile;
+use crate::utils::FileError;
+
+/// What is read at once.
+const BUFFER_SIZE: usize = 1 << 20;
+
+/// Why there is no image.
+#[derive(Debug)]
+pub(super) enum UnpackError {
+    /// The source ended before its end.
+    Source(io::Error),
+    /// What it served, all of it, cannot be unpacked.
+    Damaged {
+        /// The digest of all of it, which tells whether it was damaged on the way.
+        served: Digest,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The image cannot be written.
+    File(FileError),
+}
+
+/// Why the content of a source is of no use.
+#[derive(Debug)]
+pub(super) enum ContentError {
+    /// It cannot be read.
+    Read(io::Error),
+    /// It is not what it should be.
+    Wrong(String),
+    /// It cannot be written.
+    File(FileError),
+}
+
+impl From<FileError> for ContentError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+/// What a source served.
+#[derive(Debug)]
+pub(super) struct Unpacked<T> {
+    /// The digest of the bytes as they were served.
+    pub(super) served: Digest,
+    /// How they were compressed.
+    pub(super) codec: Option<Codec>,
+    /// What came of them.
+    pub(super) result: T,
+}
+
+/// What to do with an image that is not compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// It is in its file already.
+    Leave,
+    /// It is written like the others.
+    Write,
+}
+
+/// Writes the image that `source` serves to `target`, decompressed. The result is the digest of the image when that is not
+/// what was served.
+pub(super) fn image(
+    source: &mut dyn Read,
+    algorithm: DigestAlgorithm,
+    target: &Path,
+    plain: Plain,
+) -> Result<Unpacked<Option<Digest>>, UnpackError> {
+    unpack(source, algorithm, |content, codec| match codec {
+        None if plain == Plain::Leave => {
+            drain(content).map_err(ContentError::Read)?;
+            Ok(None)
+        }
+        None => {
+            write(content, target, |_| ())?;
+            Ok(None)
+        }
+        Some(_) => {
+            let mut hasher = algorithm.hasher();
+            write(content, target, |bytes| hasher.update(bytes))?;
+            Ok(Some(Digest::finish(algorithm, hasher)))
+        }
+    })
+}
+
+/// Reads all that `source` serves; `consume` gets the content, decompressed, and how it was compressed.
+pub(super) fn unpack<T>(
+    source: &mut dyn Read,
+    algorithm: DigestAlgorithm,
+    consume: impl FnOnce(&mut dyn Read, Option<Codec>) -> Result<T, ContentError>,
+) -> Result<Unpacked<T>, UnpackError> {
+    let mut hashing = Hashing { source, hasher: algorithm.hasher() };
+    let mut beginning = Vec::with_capacity(MAGIC_SIZE);
+    (&mut hashing)
+        .take(MAGIC_SIZE as u64)
+        .read_to_end(&mut beginning)
+        .map_err(UnpackError::Source)?;
+    let codec = Codec::of(&beginning);
+    let whole = beginning.as_slice().chain(&mut hashing);
+    let consumed = decoded(whole, codec)
+        .map_err(ContentError::Read)
+        .and_then(|mut content| consume(&mut *content, codec));
+    if let Err(ContentError::File(error)) = consumed {
+        return Err(UnpackError::File(error));
+    }
+    // What is behind the content belongs to what the digest is of.
+    drain(&mut hashing).map_err(UnpackError::Source)?;
+    let served = Digest::finish(algorithm, hashing.hasher);
+    let inside = || {
+        codec.map_or(String::new(), |codec| format!("is damaged inside its {codec} compression: "))
+    };
+    match consumed {
+        Ok(result) => Ok(Unpacked { served, codec, result }),
+        Err(ContentError::Wrong(reason)) => Err(UnpackError::Damaged { served, reason }),
+        Err(ContentError::Read(error)) => {
+            Err(UnpackError::Damaged { served, reason: format!("{}{error}", inside()) })
+        }
+        Err(ContentError::File(error)) => Err(UnpackError::File(error)),
+    }
+}
+
+fn decoded<'a>(source: impl Read + 'a, codec: Option<Codec>) -> io::Result<Box<dyn Read + 'a>> {
+    match codec {
+        Some(codec) => codec.decoder(source),
+        None => Ok(Box::new(source)),
+    }
+}
+
+/// Writes what `content` has to the new file `target`.
+pub(super) fn write(
+    content: &mut dyn Read,
+    target: &Path,
+    mut seen: impl FnMut(&[u8]),
+) -> Result<(), ContentError> {
+    let mut file = SparseFile::create(target)?;
+    let mut buffer = vec![0; BUFFER_SIZE];
+    loop {
+        let count = read(content, &mut buffer).map_err(ContentError::Read)?;
+        if count == 0 {
+            return Ok(file.finish()?);
+        }
+        seen(&buffer[..count]);
+        file.write(&buffer[..count])?;
+    }
+}
+
+fn drain(source: &mut dyn Read) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER_SIZE];
+    while read(source, &mut buffer)? > 0 {}
+    Ok(())
+}
+
+/// Fills the buffer as far as there is something: decoders give small pieces, and holes need large ones.
+fn read(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while count < buffer.len() {
+        match source.read(&mut buffer[count..]) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// Hashes what is read.
+struct Hashing<'a> {
+    source: &'a mut dyn Read,
+    hasher: Box<dyn DynDigest + Send>,
+}
+
+impl Read for Hashing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+    use crate::utils::HostCommand;
+
+    /// An image with a large hole.
+    fn content() -> Vec<u8> {
+        let mut content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        content.resize(4 << 20, 0);
+        content.extend_from_slice(b"end");
+        content
+    }
+
+    fn sha256(bytes: &[u8]) -> Digest {
+        HostCommand::new("sha256sum").stdin(bytes).run().unwrap().stdout_text().parse().unwrap()
+    }
+
+    fn compressed(program: &str, bytes: &[u8]) -> Vec<u8> {
+        HostCommand::new(program).arg("-c").stdin(bytes).run().unwrap().stdout
+    }
+
+    fn unpacked(bytes: &[u8], target: &Path) -> Result<Unpacked<Option<Digest>>, UnpackError> {
+        let mut source = bytes;
+        image(&mut source, DigestAlgorithm::Sha256, target, Plain::Write)
+    }
+
+    #[test]
+    fn every_compression_comes_to_the_same_sparse_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        let content = content();
+        for program in ["xz", "zstd", "gzip", "cat"] {
+            let served = match program {
+                "cat" => content.clone(),
+                program => compressed(program, &content),
+            };
+            let unpacked = unpacked(&served, &path).unwrap();
+            assert!(fs::read(&path).unwrap() == content, "{program}");
+            assert_eq!(unpacked.served, sha256(&served), "{program}");
+            assert_eq!(unpacked.result, (program != "cat").then(|| sha256(&content)), "{program}");
+            assert!(fs::metadata(&path).unwrap().blocks() * 512 < 1 << 20, "{program}");
+        }
+    }
+
+    #[test]
+    fn streams_after_one_another_are_one_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        for program in ["xz", "zstd", "gzip"] {
+            let both = [compressed(program, b"one "), compressed(program, b"two")].concat();
+            unpacked(&both, &path).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"one two", "{program}");
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_hashed_to_its_end_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        for program in ["xz", "zstd", "gzip"] {
+            let mut served = compressed(program, &content());
+            let middle = served.len() / 2;
+            served[middle..middle + 50].fill(0x55);
+            let error = unpacked(&served, &dir.path().join("image")).unwrap_err();
+            let UnpackError::Damaged { served: digest, reason } = error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(digest, sha256(&served), "{program}");
+            assert!(reason.contains(program), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        for program in ["xz", "zstd", "gzip"] {
+            let served = compressed(program, &content());
+            let error =
+                unpacked(&served[..served.len() - 20], &dir.path().join("image")).unwrap_err();
+            assert!(matches!(error, UnpackError::Damaged { .. }), "{program}: {error:?}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The verbs of the `lago` command.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, noise, sha256, stderr};
+use crate::server::Server;
+
+/// Runs `lago` and reads what it prints.
+#[track_caller]
+fn shown(mut lago: Command, args: &[&str]) -> Value {
+    let output = lago.args(["--out-format", "json"]).args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    if output.stdout.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+fn manifest(at: &Fixture, image: &[u8]) -> (Server, std::path::PathBuf) {
+    let server = Server::start();
+    server.serve_bytes("disk", image);
+    let entry = json!({"handle": server.url("disk"), "hash": sha256(image)});
+    let manifest = at.manifest(&json!({"type": "http", "args": {}}), &entry);
+    (server, manifest)
+}
+
+#[test]
+fn the_store_is_listed_and_pruned() {
+    let at = Fixture::new();
+    let (_server, manifest) = manifest(&at, &noise(3 << 20));
+    let lago = || at.lago(Some(&manifest));
+    let fetched = shown(lago(), &["template", "fetch", "disk"]);
+    assert_eq!(fetched["Stored"]["test:disk:v1"]["path"], json!(at.store_file("")));
+    let listed = shown(lago(), &["store", "list"]);
+    let image = &listed["Store"]["images"]["test:disk:v1"];
+    assert_eq!(
+        (&image["state"], &image["format"], &image["users"]),
+        (&json!("whole"), &json!("raw"), &json!([]))
+    );
+    assert_eq!(image["size"], "4 MiB");
+    assert_eq!(shown(lago(), &["store", "prune"]), json!({"Removed": {}}));
+    assert_eq!(shown(lago(), &["store", "prune", "--older-than", "1"]), json!({"Removed": {}}));
+    let removed = shown(lago(), &["store", "prune", "--all"]);
+    assert_eq!(removed["Removed"]["test:disk:v1"]["state"], "whole");
+    assert_eq!(at.files(), <[&str; 0]>::default());
+    let both = lago().args(["store", "prune", "--all", "--older-than", "1"]).output().unwrap();
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn templates_and_repositories_are_added_listed_and_removed() {
+    let at = Fixture::new();
+    let (server, manifest) = manifest(&at, b"a disk");
+    let lago = || at.lago(None);
+    server.serve_bytes("repo.json", fs::read(&manifest).unwrap());
+    let added =
+        shown(lago(), &["template-repo", "add", &server.url("repo.json"), "--name", "team"]);
+    assert_eq!(added["Repositories"]["team"]["templates"], "disk");
+    assert_eq!(
+        shown(lago(), &["template-repo", "list"])["Repositories"]["team"]["kind"],
+        "manifest"
+    );
+    shown(lago(), &["template-repo", "update"]);
+    let added = shown(
+        lago(),
+        &["template", "add", &server.url("disk"), "--name", "mine", "--sha256", &sha256(b"a disk")],
+    );
+    assert_eq!(added["Template"]["version"], "v1");
+    let templates = shown(lago(), &["list", "templates"])["Templates"].clone();
+    assert_eq!(
+        (&templates["mine"]["repository"], &templates["disk"]["repository"]),
+        (&json!("user"), &json!("test"))
+    );
+    assert_eq!(templates["debian-12"]["repository"], "cloud", "lago's own");
+    shown(lago(), &["template", "remove", "mine"]);
+    shown(lago(), &["template-repo", "remove", "team"]);
+    assert_eq!(shown(lago(), &["template-repo", "list"]), json!({"Repositories": {}}));
+    server.serve_bytes("repo.json", "{");
+    let broken = lago().args(["template-repo", "add", &server.url("repo.json")]).output().unwrap();
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(stderr(&broken).contains("cannot be used"), "{broken:?}");
+}
+
+#[test]
+fn an_update_that_fails_is_said_and_the_others_are_made() {
+    let at = Fixture::new();
+    let (server, manifest) = manifest(&at, b"a disk");
+    let text = fs::read(&manifest).unwrap();
+    for name in ["one", "two"] {
+        server.serve_bytes(&format!("{name}.json"), text.clone());
+        shown(at.lago(None), &["template-repo", "add", &server.url(&format!("{name}.json"))]);
+    }
+    server.serve_bytes("one.json", "{");
+    let output = at.lago(None).args(["template-repo", "update"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("one stays as it is"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("[two]"), "{output:?}");
+}
+
+#[test]
+fn a_digest_that_is_none_is_a_mistake_of_the_command_line() {
+    let at = Fixture::new();
+    let output = at
+        .lago(None)
+        .args(["template", "add", "https://x/disk", "--sha256", "abc"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(!Path::new(&at.path().join("repos")).exists());
+}
