@@ -13,6 +13,7 @@ use lago::config::Config;
 use lago::snapshot::Snapshot;
 use lago::spec::InitFile;
 use lago::templates::TemplateRepository;
+use lago::virt::VmEnding;
 use lago::{InitOptions, Prefix};
 
 use crate::result::Failure;
@@ -42,6 +43,17 @@ fn from_package(path: &Path) -> PathBuf {
         Some(package) => Path::new(&package).join(path),
         None => path.to_owned(),
     }
+}
+
+/// A VM that is not there any more.
+#[derive(Debug, Clone)]
+pub(crate) struct GoneVm {
+    pub(crate) name: String,
+    pub(crate) ending: VmEnding,
+    /// The log of its console.
+    pub(crate) console: PathBuf,
+    /// The last lines in it.
+    pub(crate) last_lines: String,
 }
 
 /// A prefix that belongs to a run.
@@ -193,6 +205,22 @@ impl Environment {
         self.prefix.host().enter(command).map_err(|error| {
             Failure::from(error).context("cannot run a worker on the private host")
         })
+    }
+
+    /// The VMs that are not there any more.
+    pub(crate) fn gone_vms(&self) -> Result<Vec<GoneVm>, Failure> {
+        let mut gone = Vec::new();
+        for vm in self.prefix.vms() {
+            let Some(ending) = vm.ending()? else { continue };
+            let console = vm.console_log();
+            gone.push(GoneVm {
+                name: vm.name().to_owned(),
+                ending,
+                last_lines: lago::guest::console::tail(console),
+                console: console.to_owned(),
+            });
+        }
+        Ok(gone)
     }
 
     /// Takes everything down and removes the disks; logs and reports stay.

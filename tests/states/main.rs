@@ -7,6 +7,7 @@ mod nextest;
 mod parallel;
 mod run;
 mod suite;
+mod unsteady;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             nextest::by_scenario,
         ),
         trial("a_killed_run_leaves_states_to_go_on_from", parallel::a_killed_run),
+        trial("each_try_begins_in_the_same_state", unsteady::each_try_begins_in_the_same_state),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

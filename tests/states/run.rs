@@ -37,7 +37,15 @@ impl Fixture {
             .env("LAGO_CACHE_DIR", self.place.join("cache"))
             .env_remove("NEXTEST")
             .stdin(Stdio::null());
-        for variable in ["LAGO_NEXTEST", "LAGO_KEEP", "LAGO_FROM", "LAGO_JOBS", "LAGO_REPEAT"] {
+        for variable in [
+            "LAGO_NEXTEST",
+            "LAGO_KEEP",
+            "LAGO_FROM",
+            "LAGO_JOBS",
+            "LAGO_REPEAT",
+            "LAGO_JUNITXML_FILE",
+            "LAGO_TOLERATE_UNSTABLE",
+        ] {
             command.env_remove(variable);
         }
         for argument in arguments {

@@ -3,12 +3,17 @@
 
 use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
 use lago_system_tests::{init_file, repository_manifest};
 use lago_test::lago::cmd;
-use lago_test::{Stage, Suite, TestResult, assert_true_within, ensure, fail, scenarios, seconds};
+use lago_test::{
+    Failure, IntoScenario as _, Stage, Suite, TestResult, assert_true_within, ensure, fail,
+    scenarios, seconds,
+};
 
 /// Where the fixture's prefix goes.
 pub(crate) const WORKDIR: &str = "LAGO_FIXTURE_WORKDIR";
@@ -48,6 +53,11 @@ pub(crate) fn fixture(name: &str) -> Suite {
         "passing" => suite
             .stage(Stage::new("left").scenarios(scenarios![first]))
             .stage(Stage::new("right").from("deploy").scenarios(scenarios![takes_over])),
+        "unsteady" => suite.stage(Stage::new("serve").scenarios(scenarios![
+            first,
+            dies_at_first.retries(2),
+            on_what_was_tried_again.retries(1),
+        ])),
         other => panic!("there is no fixture {other}"),
     }
 }
@@ -99,6 +109,31 @@ fn meets_right(vm: Vm0) -> TestResult {
 
 fn after_right(vm: Vm0) -> TestResult {
     follow(&vm, "install right", "after_right")
+}
+
+/// Kills QEMU the first time, fails the second time, and passes then, if each time begins where the first one did.
+fn dies_at_first(vm: Vm0) -> TestResult {
+    let time = (count("dies_at_first")? - 1) % 3 + 1;
+    println!("time {time}");
+    follow(&vm, "install first", "dies_at_first")?;
+    if time == 1 {
+        // The scenario runs on the VM's host.
+        let pid = fs::read_to_string(format!("/run/libvirt/qemu/{}.pid", vm.libvirt_name()))?;
+        Command::new("kill").args(["-KILL", pid.trim()]).status()?;
+    }
+    ensure!(time == 3, "time {time} is no good");
+    Ok(())
+}
+
+fn on_what_was_tried_again(vm: Vm0) -> TestResult {
+    follow(&vm, "install first dies_at_first", "on_what_was_tried_again")
+}
+
+/// How often this was called with this name, this time included.
+fn count(name: &str) -> Result<u64, Failure> {
+    let mut file = fs::File::options().append(true).create(true).open(shared(name))?;
+    file.write_all(b"x")?;
+    Ok(file.metadata()?.len())
 }
 
 fn waits(vm: Vm0) -> TestResult {

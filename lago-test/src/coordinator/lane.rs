@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod anchor;
+mod casualties;
 mod consoles;
 mod fork;
 mod repeat;
@@ -141,6 +142,7 @@ impl Lane {
             Some(outcome) => (outcome, None),
             None => self.run_in_worker(id),
         };
+        let outcome = self.with_casualties(outcome);
         self.last = Some(id);
         if took.is_some() {
             self.made_of.push(full_name(&self.run.suite, id));

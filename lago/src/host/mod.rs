@@ -39,9 +39,10 @@ mod strays;
 mod time;
 pub mod versions;
 
+use std::env;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -118,6 +119,16 @@ impl Host {
         }
     }
 
+    /// The log that libvirt keeps of a domain's QEMU, on this machine.
+    pub fn qemu_log(&self, domain: &str) -> PathBuf {
+        let logs = match &self.0 {
+            Kind::Private(host) => host.qemu_logs(),
+            Kind::Uri(uri) if uri.ends_with("/session") => user_cache().join("libvirt/qemu/log"),
+            Kind::Uri(_) => PathBuf::from("/var/log/libvirt/qemu"),
+        };
+        logs.join(format!("{domain}.log"))
+    }
+
     /// The URI under which this process reaches the host's libvirt.
     pub fn libvirt_uri(&self) -> Result<String, HostError> {
         match &self.0 {
@@ -149,4 +160,10 @@ impl Host {
             Kind::Uri(_) => TcpStream::connect_timeout(&address, limit).map_err(failed),
         }
     }
+}
+
+/// Where the user's libvirt keeps its logs.
+fn user_cache() -> PathBuf {
+    let home = || env::home_dir().unwrap_or_default().join(".cache");
+    env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
 }

@@ -356,6 +356,11 @@ impl PrivateHost {
     fn log_file(&self) -> PathBuf {
         self.dir.join("host.log")
     }
+
+    /// Where libvirt's logs of each QEMU are: `/var/log/libvirt` on the host.
+    pub(super) fn qemu_logs(&self) -> PathBuf {
+        self.dir.join("log/qemu")
+    }
 }
 
 /// Kills a host and waits until nothing of it runs any more. An error is what happened.

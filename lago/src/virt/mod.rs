@@ -23,7 +23,7 @@ pub use faults::{Impairment, Partition};
 pub use network::Network;
 pub(crate) use subnets_in_use::subnets_in_use;
 pub(crate) use vm::{CurrentDisks, VmParts};
-pub use vm::{Nic, Vm, VmState};
+pub use vm::{Nic, Vm, VmEnding, VmState};
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! One virtual machine of an environment.
 
 mod commands;
+mod ending;
 mod nic;
 mod power;
 mod properties;
@@ -24,6 +25,7 @@ use crate::Result;
 use crate::guest::{Agent, Ssh, console};
 use crate::spec;
 
+pub use ending::VmEnding;
 pub use nic::Nic;
 pub use power::VmState;
 
