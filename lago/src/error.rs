@@ -34,6 +34,9 @@ pub enum Error {
     /// The init file cannot be used, or leaves nothing to plan.
     #[error(transparent)]
     Spec(#[from] crate::spec::SpecError),
+    /// A bridge.
+    #[error(transparent)]
+    Bridge(#[from] crate::brctl::BridgeError),
     /// Which prefix uses which subnet.
     #[error(transparent)]
     SubnetLease(#[from] crate::subnet_lease::LeaseError),

@@ -3,6 +3,7 @@
 
 mod error;
 
+pub mod brctl;
 pub mod cache;
 pub mod cli;
 pub mod config;

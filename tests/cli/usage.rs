@@ -43,6 +43,7 @@ fn the_help_names_every_verb_and_the_exit_codes() {
         "copy-to-vm",
         "copy-from-vm",
         "ssh-config",
+        "forward",
         "generate-config",
         "doctor",
         "Exit codes: 0 done",

@@ -30,6 +30,7 @@ fn suite() -> ExitCode {
             continue_on_failure(network::the_default_route_is_the_management_networks),
             continue_on_failure(network::names_resolve),
             continue_on_failure(network::the_vms_reach_each_other_by_name),
+            continue_on_failure(network::a_port_of_a_vm_is_one_of_this_machine),
         ]))
         .stage(Stage::new("commands").scenarios(scenarios![
             continue_on_failure(commands::output_keeps_streams_apart),

@@ -1,5 +1,12 @@
-use lago_test::lago::{Vm, cmd};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
+use std::time::Duration;
+
+use lago_system_tests::lago;
+use lago_test::lago::{Prefix, Vm, cmd};
 use lago_test::{TestResult, Vms, assert_true_within, ensure, seconds};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Client, Server};
 
@@ -78,5 +85,36 @@ pub(crate) fn the_vms_reach_each_other_by_name(client: Client, server: Server) -
     client.run(cmd!("ping", "-c", "1", "-W", "5", "server"))?;
     server.run(cmd!("ping", "-c", "1", "-W", "5", "client"))?;
     server.run(cmd!("ping", "-c", "1", "-W", "5", "192.168.91.77"))?;
+    Ok(())
+}
+
+/// A page of the server, as a browser on this machine gets it.
+fn page(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    std::io::read_to_string(stream)
+}
+
+pub(crate) fn a_port_of_a_vm_is_one_of_this_machine(server: Server, prefix: Prefix) -> TestResult {
+    server.run(cmd!("httpd", "-p", "8080", "-h", "/var/www"))?;
+    let forward = server.forward(8080)?;
+    ensure!(forward.address().ip().is_loopback());
+    let pages: Vec<_> = (0..3).map(|_| page(forward.address())).collect::<Result<_, _>>()?;
+    ensure!(pages.iter().all(|page| page.contains("it works")), "{pages:?}");
+    let taken = server.forward_on(80, forward.port()).expect_err("the port is taken");
+    ensure!(taken.to_string().contains("for port 80 of VM server"), "{taken}");
+    let address = forward.address();
+    drop(forward);
+    ensure!(TcpStream::connect(address).is_err());
+
+    let mut command = lago(["--prefix-path".as_ref(), prefix.paths().prefix().as_os_str()]);
+    let mut child = command.args(["forward", "server", "8080"]).stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line)?;
+    let shown = line.trim().parse().map(page);
+    kill_process(Pid::from_child(&child), Signal::TERM)?;
+    ensure!(child.wait()?.success());
+    ensure!(shown??.contains("it works"));
     Ok(())
 }

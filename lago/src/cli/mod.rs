@@ -94,6 +94,8 @@ enum Verb {
     CopyToVm(verbs::copy::ToVmArguments),
     /// Copy a file or a directory out of a VM.
     CopyFromVm(verbs::copy::FromVmArguments),
+    /// Make a TCP port of a VM one of this machine's loopback interface, until Ctrl-C.
+    Forward(verbs::forward::Arguments),
     /// Print an ssh configuration with which `ssh VM` works.
     SshConfig(verbs::ssh_config::Arguments),
     /// Show or remove the cached environments that suites start from, or switch the cache on or off.
@@ -189,6 +191,7 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::Console(verb) => return verb.run(&context),
         Verb::CopyToVm(verb) => verb.run(&context)?,
         Verb::CopyFromVm(verb) => verb.run(&context)?,
+        Verb::Forward(verb) => verb.run(&context)?,
         Verb::SshConfig(verb) => verb.run(&context)?,
         Verb::Cache(verb) => verb.run(&context)?,
         Verb::GenerateConfig(_) => verbs::generate_config::run()?,

@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub mod domain_xml;
 mod env;
 pub mod faults;
+mod forward;
 mod live_xml;
 mod network;
 pub mod network_xml;
@@ -20,6 +21,7 @@ mod xml;
 
 pub use env::VirtEnv;
 pub use faults::{Impairment, Partition};
+pub use forward::Forward;
 pub use network::Network;
 pub(crate) use subnets_in_use::subnets_in_use;
 pub(crate) use vm::{CurrentDisks, VmParts};
@@ -122,6 +124,22 @@ pub enum VirtError {
         /// What `tc` said.
         #[source]
         source: Box<crate::utils::CommandError>,
+    },
+    /// A port of a VM cannot be one of this machine.
+    #[error(
+        "cannot listen on {} for port {port} of VM {vm}; name another one with --port, or none",
+        if *local == 0 { "a port of this machine".to_owned() } else { format!("port {local}") }
+    )]
+    Forward {
+        /// The VM's name in the init file.
+        vm: String,
+        /// The port in the guest.
+        port: u16,
+        /// The port on this machine; zero for any.
+        local: u16,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
     },
     /// What libvirt keeps of a domain cannot be read.
     #[error("the description of VM {vm} that libvirt gave is not understood: {reason}")]

@@ -4,6 +4,7 @@
 //! again as a plain user. Run by root, the tests cover that user, too, when `LAGO_TEST_USER` names one with subordinate
 //! ids; run by a plain user, they cover that user only.
 
+mod bridges;
 mod enter;
 mod fixture;
 mod life;
@@ -21,6 +22,10 @@ const STARTER_VARIABLE: &str = "LAGO_TEST_STARTER";
 fn main() -> ExitCode {
     if let Some(dir) = std::env::var_os(STARTER_VARIABLE) {
         return life::be_a_starter(dir.as_ref());
+    }
+    if std::env::var_os(bridges::INSIDE_VARIABLE).is_some() {
+        bridges::are_made_where_this_process_is();
+        return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
     // Each test runs a libvirtd or two; more of them at once only measure the machine.
@@ -59,6 +64,8 @@ fn main() -> ExitCode {
         trial("two_hosts_share_a_subnet", network::two_hosts_share_a_subnet),
         trial("a_connection_from_outside", network::a_connection_from_outside),
         trial("a_connection_keeps_its_limit", network::a_connection_keeps_its_limit),
+        trial("bridges_of_a_host", bridges::bridges_of_a_host),
+        trial("bridges_around_this_process", bridges::bridges_around_this_process),
         trial("no_connection_to_a_stopped_host", network::no_connection_to_a_stopped_host),
         trial("a_uri_that_does_not_answer", network::a_uri_that_does_not_answer),
     ];

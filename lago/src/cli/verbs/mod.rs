@@ -6,6 +6,7 @@ pub(super) mod copy;
 pub(super) mod destroy;
 pub(super) mod doctor;
 pub(super) mod fork;
+pub(super) mod forward;
 pub(super) mod generate_config;
 pub(super) mod init;
 pub(super) mod list;

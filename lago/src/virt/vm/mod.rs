@@ -2,6 +2,7 @@
 
 mod commands;
 mod ending;
+mod forward;
 mod nic;
 mod power;
 mod properties;
