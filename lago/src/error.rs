@@ -58,6 +58,9 @@ pub enum Error {
     /// Snapshots and forks.
     #[error(transparent)]
     Snapshot(#[from] crate::snapshot::SnapshotError),
+    /// Capsules.
+    #[error(transparent)]
+    Capsule(#[from] crate::capsule::CapsuleError),
 }
 
 impl<E: Into<Error>> From<Failures<E>> for Error {

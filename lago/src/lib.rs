@@ -5,6 +5,7 @@ mod error;
 
 pub mod brctl;
 pub mod cache;
+pub mod capsule;
 pub mod cli;
 pub mod config;
 pub mod constants;

@@ -113,6 +113,11 @@ impl Paths {
         self.prefix.join("forks")
     }
 
+    /// Where the capsules of failures are kept.
+    pub fn capsules(&self) -> PathBuf {
+        self.prefix.join("capsules")
+    }
+
     /// The directory of the logs.
     pub fn logs(&self) -> PathBuf {
         self.prefix.join("logs")

@@ -1,5 +1,6 @@
 //! The `lago` command as people and scripts use it.
 
+mod capsules;
 mod console;
 mod new;
 mod snapshots;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lago_system_tests::init_file;
+use lago_system_tests::{init_file, lago, run};
 
 use crate::shared_libvirt::SharedLibvirt;
 
@@ -16,6 +16,7 @@ fn a_prefix_on_a_libvirt_that_runs_already() {
     assert_eq!(shared.names("list"), [format!("{short}-vm0")]);
     assert_eq!(shared.names("net-list"), [format!("{short}-lan"), "theirs".to_owned()]);
     assert_eq!(shared.lago("prefix", &["shell", "vm0", "-c", "hostname"]), "vm0\n");
+    a_capsule_of_it_opens_on_a_private_host(&shared);
 
     shared.lago("prefix", &["stop"]);
     assert_eq!(shared.names("net-list"), ["theirs"]);
@@ -80,4 +81,20 @@ fn prefixes_on_one_libvirt_have_different_subnets() {
     let left = fs::read_dir(shared.leases()).expect("it is there").flatten();
     let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name != "lock").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// There its VM and its network keep their names.
+fn a_capsule_of_it_opens_on_a_private_host(shared: &SharedLibvirt) {
+    let file = shared.prefix("vm.lago-capsule");
+    shared.lago("prefix", &["shell", "vm0", "-c", "echo memory > /dev/shm/mark"]);
+    shared.lago("prefix", &["capsule", "save", &file.to_string_lossy()]);
+    let opened = shared.prefix("opened");
+    run(lago(["capsule", "open", "--run"]).arg(&file).arg(&opened)).ok();
+    let in_opened = |args: &[&str]| {
+        let mut command = lago(["--prefix-path".as_ref(), opened.as_os_str()]);
+        run(command.args(args)).ok()
+    };
+    assert_eq!(in_opened(&["shell", "vm0", "-c", "cat /dev/shm/mark"]), "memory\n");
+    assert!(in_opened(&["-f", "flat", "status"]).contains("Prefix/Host: private\n"));
+    in_opened(&["destroy", "--yes"]);
 }

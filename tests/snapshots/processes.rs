@@ -144,10 +144,19 @@ fn a_disk_that_fills_up() {
         mount -t tmpfs -o size=30m none "$disk" || exit 100
         lago init "$3" && lago start || exit 101
         echo taking; lago snapshot one && exit 102
+        lago capsule save "$disk/x" && exit 115
         lago shell vm0 -c "echo runs on > /dev/shm/mark" || exit 103
-        [ -z "$(ls "$disk/prefix/snapshots")" ] || exit 104
+        [ -z "$(ls -A "$disk/prefix/snapshots")" ] || exit 104
+        [ "$(ls -A "$disk")" = prefix ] || exit 116
         mount -o remount,size=300m "$disk" || exit 105
         lago snapshot one || exit 106
+        mkdir "$disk/small" && mount -t tmpfs -o size=1m none "$disk/small" || exit 117
+        lago capsule save "$disk/small/x" && exit 118
+        [ -z "$(ls -A "$disk/small")" ] || exit 119
+        lago capsule save "$disk/x" || exit 120
+        "$program" capsule open "$disk/x" "$disk/small/opened" && exit 121
+        [ -z "$(ls -A "$disk/small")" ] || exit 122
+        umount "$disk/small" && rmdir "$disk/small" && rm "$disk/x" || exit 123
         dd if=/dev/zero of="$disk/filler" bs=1M 2>/dev/null
         echo reverting >&2; lago revert one && exit 107
         echo forking >&2; lago fork one "$disk/fork" && exit 108
@@ -171,6 +180,6 @@ fn a_disk_that_fills_up() {
     drop(Environment::new(&place.join("filled-store"), "one-vm.yaml"));
     let ran = run_command(&mut command);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
-    assert!(ran.stderr.matches("No space left on device").count() >= 3, "{}", ran.stderr);
+    assert!(ran.stderr.matches("No space left on device").count() >= 5, "{}", ran.stderr);
     traces.assert_none_left();
 }

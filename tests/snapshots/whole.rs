@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lago::Prefix;
 use lago::snapshot::{RevertOptions, SnapshotKind};
 use lago::virt::VmState;
-use lago_system_tests::{Environment, Place, wait_until};
+use lago_system_tests::{Environment, Place, connect, identity, received, wait_until};
 
 use crate::run;
 
@@ -18,7 +17,7 @@ fn memory_disks_and_connections_come_back() {
     let prefix = Environment::new(&place.join("prefix"), "two-vms.yaml");
     prefix.start().unwrap();
     connect(&prefix);
-    let identity = identity(&prefix);
+    let before = identity(&prefix);
     run(&prefix, "server", "echo kept > /root/on-disk; sync; echo kept > /dev/shm/in-memory");
 
     let snapshot = prefix.snapshot("connected").unwrap();
@@ -26,8 +25,8 @@ fn memory_disks_and_connections_come_back() {
     assert!(snapshot.pause > Duration::ZERO && snapshot.pause < snapshot.took, "{snapshot:?}");
     let size = prefix.snapshot_size(&snapshot.name).unwrap();
     assert!((1 << 20..200 << 20).contains(&size.memory), "{size:?}");
-    let received = received(&prefix);
-    wait_until("the connection to go on", || self::received(&prefix) > received);
+    let count = received(&prefix);
+    wait_until("the connection to go on", || received(&prefix) > count);
 
     run(&prefix, "server", "rm /root/on-disk /dev/shm/in-memory; killall nc");
     run(&prefix, "client", "reboot -f >/dev/null 2>&1 &");
@@ -35,9 +34,9 @@ fn memory_disks_and_connections_come_back() {
 
     assert_eq!(run(&prefix, "server", "cat /root/on-disk /dev/shm/in-memory"), "kept\nkept\n");
     // The programs at both ends are those that were there, and so is the connection between them.
-    let back = self::received(&prefix);
-    wait_until("the connection to go on", || self::received(&prefix) > back);
-    assert_eq!(self::identity(&prefix), identity);
+    let back = received(&prefix);
+    wait_until("the connection to go on", || received(&prefix) > back);
+    assert_eq!(identity(&prefix), before);
     for vm in prefix.vms() {
         let (ours, guests) = (SystemTime::now(), vm.agent().time().unwrap());
         let distance = ours.duration_since(guests).unwrap_or_else(|error| error.duration());
@@ -56,7 +55,9 @@ fn a_clock_goes_on_from_the_snapshot_when_asked_to() {
     assert!(vm.agent().time().unwrap() < long_ago + Duration::from_secs(60));
     prefix.snapshot("long-ago").unwrap();
 
-    prefix.revert_with("long-ago", RevertOptions { set_clocks: false }).unwrap();
+    prefix
+        .revert_with("long-ago", RevertOptions { set_clocks: false, ..Default::default() })
+        .unwrap();
     assert!(vm.agent().time().unwrap() < long_ago + Duration::from_secs(60));
     prefix.revert("long-ago").unwrap();
     assert!(vm.agent().time().unwrap() > SystemTime::now() - SAME_TIME);
@@ -84,28 +85,4 @@ fn a_stopped_environment_keeps_its_disks_and_comes_back_stopped() {
     assert!(!prefix.host().is_running());
     prefix.start().unwrap();
     assert_eq!(run(&prefix, &vm, "cat /root/mark 2>/dev/null || echo none"), "none\n");
-}
-
-/// Opens a connection from the client to the server, over which something comes all the time.
-fn connect(prefix: &Prefix) {
-    let background = |vm: &str, script: &str| {
-        run(prefix, vm, &format!("setsid sh -c '{script}' </dev/null >/dev/null 2>&1 &"));
-    };
-    // It ends with its input, so it gets one that stays.
-    background("server", "sleep 9999 | nc -l -p 5000 > /dev/shm/received");
-    // A client that is too early is refused, and ends.
-    wait_until("the server to listen", || run(prefix, "server", "netstat -ltn").contains(":5000 "));
-    background("client", "while true; do date; sleep 0.1; done | nc server 5000");
-    wait_until("the connection", || received(prefix) > 0);
-}
-
-fn received(prefix: &Prefix) -> u64 {
-    run(prefix, "server", "wc -c < /dev/shm/received").trim().parse().unwrap()
-}
-
-/// What makes a machine the same machine to its guest.
-fn identity(prefix: &Prefix) -> Vec<String> {
-    let script = "cat /sys/class/dmi/id/product_uuid /proc/sys/kernel/random/boot_id \
-                  /sys/class/net/e*/address; ls /sys/block";
-    prefix.vms().map(|vm| run(prefix, vm.name(), script)).collect()
 }

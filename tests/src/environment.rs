@@ -37,6 +37,12 @@ impl Environment {
     }
 }
 
+impl From<Prefix> for Environment {
+    fn from(prefix: Prefix) -> Self {
+        Self(prefix)
+    }
+}
+
 impl Deref for Environment {
     type Target = Prefix;
 

@@ -1,6 +1,7 @@
 //! The figures by their names.
 
 mod cached_start;
+mod capsule;
 mod exec;
 mod harness;
 mod init;
@@ -27,7 +28,7 @@ pub(crate) struct Measurement {
 }
 
 /// All figures, in the order in which they are measured.
-pub(crate) const ALL: [Measurement; 19] = [
+pub(crate) const ALL: [Measurement; 22] = [
     Measurement { name: "init", measure: init::init },
     Measurement { name: "start", measure: start::start_mini },
     Measurement { name: "start_debian", measure: start::start_debian },
@@ -40,6 +41,9 @@ pub(crate) const ALL: [Measurement; 19] = [
     Measurement { name: "fork_fourth", measure: snapshot::fork_fourth },
     Measurement { name: "cached_start", measure: cached_start::cached_start },
     Measurement { name: "memory_file", measure: snapshot::memory_file },
+    Measurement { name: "capsule", measure: capsule::save },
+    Measurement { name: "capsule_size", measure: capsule::size },
+    Measurement { name: "capsule_open", measure: capsule::open },
     Measurement { name: "exec", measure: exec::exec },
     Measurement { name: "shell", measure: shell::shell },
     Measurement { name: "rss", measure: rss::rss },

@@ -326,7 +326,7 @@ impl Cached {
 ///
 /// It was kept when it had just booted, so its guests are busy: their clocks are set while ssh is waited for.
 fn wake(prefix: &Prefix) -> Result<()> {
-    prefix.revert_with(STARTED, RevertOptions { set_clocks: false })?;
+    prefix.revert_with(STARTED, RevertOptions { set_clocks: false, ..Default::default() })?;
     let vms: Vec<_> = prefix.vms().collect();
     thread::scope(|scope| {
         scope.spawn(|| set_clocks(vms.iter().copied()));

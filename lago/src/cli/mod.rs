@@ -2,6 +2,7 @@
 
 mod context;
 mod output;
+mod place;
 mod progress;
 mod units;
 mod verbs;
@@ -86,6 +87,13 @@ enum Verb {
     Heal,
     /// Run a second environment on from a snapshot, beside the first.
     Fork(verbs::fork::Arguments),
+    /// Make VMs stand still.
+    Suspend(verbs::suspend::Arguments),
+    /// Let VMs run on that stand still.
+    Resume(verbs::resume::Arguments),
+    /// Pack the environment as it is now into one file, or go on from such a file on another machine.
+    #[command(subcommand)]
+    Capsule(verbs::capsule::Command),
     /// Open a shell in a VM, or run one command there with -c.
     Shell(verbs::shell::Arguments),
     /// Open a VM's serial console; Ctrl-] leaves it.
@@ -187,6 +195,9 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::Revert(verb) => verb.run(&context)?,
         Verb::Heal => context.prefix()?.heal_all()?,
         Verb::Fork(verb) => verb.run(&context)?,
+        Verb::Suspend(verb) => verb.run(&context)?,
+        Verb::Resume(verb) => verb.run(&context)?,
+        Verb::Capsule(verb) => verb.run(&context)?,
         Verb::Shell(verb) => return verb.run(&context),
         Verb::Console(verb) => return verb.run(&context),
         Verb::CopyToVm(verb) => verb.run(&context)?,

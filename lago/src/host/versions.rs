@@ -14,9 +14,25 @@ const PROCESSOR_LINES: [&str; 6] =
 /// # Errors
 /// When it is not there or does not run.
 pub fn emulator() -> Result<String, CommandError> {
+    ask(emulator_program())
+}
+
+/// The machine types that QEMU has.
+///
+/// # Errors
+/// When it is not there or does not run.
+pub(crate) fn machine_types() -> Result<Vec<String>, CommandError> {
+    let output = HostCommand::new(emulator_program()).args(["-machine", "help"]).run()?;
+    // After a heading, each line has a type, and what it is.
+    let lines = output.stdout_text();
+    let types = lines.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+    Ok(types.map(str::to_owned).collect())
+}
+
+fn emulator_program() -> PathBuf {
     let system = System::this();
     let found = EMULATORS.iter().find_map(|name| system.program(name));
-    ask(found.unwrap_or_else(|| PathBuf::from(EMULATORS[0])))
+    found.unwrap_or_else(|| PathBuf::from(EMULATORS[0]))
 }
 
 /// What libvirt's daemon says about itself.

@@ -31,7 +31,7 @@ use crate::host::Host;
 use crate::paths::Paths;
 use crate::snapshot::{self, Compression};
 use crate::utils::{error_chain, parallel};
-use crate::virt::{Network, VirtEnv, Vm, VmState};
+use crate::virt::{Network, VirtEnv, VirtError, Vm, VmState};
 use crate::workdir::WorkdirError;
 use crate::{Error, Result};
 
@@ -185,6 +185,34 @@ impl Prefix {
     pub fn stop(&self) -> Result<()> {
         let _lock = self.lock()?;
         self.virt_env.stop()
+    }
+
+    /// Makes the VMs of these names (all that run when there are none) stand still. Nothing in a guest notices, until
+    /// [`Self::resume`].
+    pub fn suspend(&self, names: &[String]) -> Result<()> {
+        self.change_running(names, VmState::Running, Vm::pause)
+    }
+
+    /// Lets the VMs of these names (all that stand still when there are none) run on, together.
+    pub fn resume(&self, names: &[String]) -> Result<()> {
+        self.change_running(names, VmState::Paused, Vm::resume)
+    }
+
+    fn change_running(
+        &self,
+        names: &[String],
+        from: VmState,
+        change: fn(&Vm) -> Result<(), VirtError>,
+    ) -> Result<()> {
+        let wanted = self.virt_env.select(names)?;
+        let _lock = self.lock_settled()?;
+        let mut states = self.states()?;
+        states.retain(|(vm, state)| {
+            let is_wanted = wanted.iter().any(|wanted| wanted.name() == vm.name());
+            is_wanted && (!names.is_empty() || *state == from)
+        });
+        parallel(states, |(vm, _)| change(vm))?;
+        Ok(())
     }
 
     /// Stops everything and removes the disks and snapshots; the logs and reports in the prefix stay.

@@ -49,6 +49,10 @@ pub struct Record {
     /// What the prefix was forked from, if it is a fork.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// Whether names under libvirt say whose they are on a private host as well. The memory of a domain fits only the
+    /// name that it had, and it may have had it on a shared host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) marked_names: bool,
 }
 
 /// What a fork stands on.
@@ -85,15 +89,6 @@ impl HostKind {
             Self::Uri(uri) => Host::uri(uri),
         }
     }
-
-    /// The name of something of this environment under libvirt. A private host is the environment's alone; on a
-    /// shared one the name says whose it is.
-    pub(super) fn libvirt_name(&self, id: Uuid, name: &str) -> String {
-        match self {
-            Self::Private => name.to_owned(),
-            Self::Uri(_) => format!("{}-{name}", &id.simple().to_string()[..8]),
-        }
-    }
 }
 
 impl fmt::Display for HostKind {
@@ -106,7 +101,7 @@ impl fmt::Display for HostKind {
 }
 
 impl Record {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: Uuid,
         host: HostKind,
         acceleration: Acceleration,
@@ -126,7 +121,23 @@ impl Record {
             disks,
             lease_dir: None,
             origin: None,
+            marked_names: false,
         }
+    }
+
+    /// The name of something of this environment under libvirt. A private host is the environment's alone; on a shared
+    /// one the name says whose it is.
+    pub(crate) fn libvirt_name(&self, name: &str) -> String {
+        if self.marked_names || self.host != HostKind::Private {
+            return format!("{}-{name}", &self.id.simple().to_string()[..8]);
+        }
+        name.to_owned()
+    }
+
+    /// Moves it to a private host of its own, under the names that it has.
+    pub(crate) fn on_private_host(self) -> Self {
+        let marked_names = self.marked_names || self.host != HostKind::Private;
+        Self { host: HostKind::Private, lease_dir: None, origin: None, marked_names, ..self }
     }
 
     pub(crate) fn read(paths: &Paths) -> Result<Self> {
@@ -142,7 +153,7 @@ impl Record {
     pub(super) fn assemble(self: &Arc<Self>, paths: &Paths) -> Result<VirtEnv> {
         let connection = Arc::new(Connection::new(self.host.host(paths)));
         let networks = self.plan.nets.iter().map(|net| {
-            let name = self.host.libvirt_name(self.id, &net.name);
+            let name = self.libvirt_name(&net.name);
             Network::new(net, &self.plan, name, Arc::clone(&connection))
         });
         let vms = self
@@ -196,13 +207,13 @@ impl Record {
     fn describe(&self, planned: &PlannedVm, spec: &Domain, paths: &Paths) -> DomainDescription {
         let uuid = Uuid::new_v5(&self.id, planned.name.as_bytes());
         let nics = planned.nics.iter().enumerate().map(|(number, nic)| NicDevice {
-            network: self.host.libvirt_name(self.id, &nic.net),
+            network: self.libvirt_name(&nic.net),
             mac: nic.mac.clone(),
             tap: tap::name(&planned.name, uuid, number),
             mtu: nic.mtu,
         });
         DomainDescription {
-            name: self.host.libvirt_name(self.id, &planned.name),
+            name: self.libvirt_name(&planned.name),
             uuid,
             memory: spec.memory,
             cpus: spec.vcpu,

@@ -60,6 +60,9 @@ pub(crate) enum Pending {
         name: String,
         /// Whether the guests' clocks are set afterwards.
         set_clocks: bool,
+        /// Whether the VMs stay paused.
+        #[serde(default)]
+        paused: bool,
     },
 }
 

@@ -59,6 +59,14 @@ pub enum SnapshotError {
         "a live snapshot is one of running VMs, and none runs; leave out the option to keep the disks"
     )]
     NothingRuns,
+    /// The VMs are to stand still at an instant that was not kept.
+    #[error(
+        "snapshot `{name}` has no memory: its VMs boot, and cannot stand still at its instant; leave out the option for that"
+    )]
+    NoMemory {
+        /// The snapshot.
+        name: String,
+    },
     /// A file of a snapshot could not be used.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

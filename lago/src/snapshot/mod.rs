@@ -26,6 +26,7 @@ mod delete;
 mod error;
 mod fork;
 mod memory;
+mod moment;
 mod recovery;
 mod revert;
 mod take;
@@ -45,7 +46,9 @@ pub use error::SnapshotError;
 pub(crate) use fork::{
     copy_identity, destroy_forks_inside, forks_of, prepare as prepare_fork, require_no_forks,
 };
+pub(crate) use moment::Moment;
 pub(crate) use recovery::{recover, settle};
+pub(crate) use take::with_others;
 
 use crate::Result;
 use crate::paths::Paths;
@@ -111,11 +114,14 @@ pub struct SnapshotOptions {
 pub struct RevertOptions {
     /// Sets the guests' clocks to the time of this machine. Otherwise they go on from when the snapshot was taken.
     pub set_clocks: bool,
+    /// Leaves the VMs standing still at the instant of the snapshot, with their clocks as they are, until
+    /// [`Prefix::resume`]. A snapshot without memory cannot be put back so.
+    pub paused: bool,
 }
 
 impl Default for RevertOptions {
     fn default() -> Self {
-        Self { set_clocks: true }
+        Self { set_clocks: true, paused: false }
     }
 }
 
@@ -238,7 +244,7 @@ pub(crate) fn find<'a>(state: &'a State, name: &str) -> Result<&'a Snapshot, Sna
 }
 
 /// Where the description of a VM is that belongs to its memory.
-fn description_of(memory: &Path, vm: &str) -> PathBuf {
+pub(crate) fn description_of(memory: &Path, vm: &str) -> PathBuf {
     memory.with_file_name(format!("{vm}.xml"))
 }
 

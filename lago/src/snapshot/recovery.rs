@@ -50,9 +50,9 @@ pub(crate) fn settle(prefix: &Prefix) -> Result<()> {
             state.write(paths)?;
         }
         Some(Pending::Compression { .. }) => compression::finish(paths, state)?,
-        Some(Pending::Revert { name, set_clocks }) => {
+        Some(Pending::Revert { name, set_clocks, paused }) => {
             tracing::warn!("the revert to snapshot `{name}` was interrupted; finishing it");
-            revert::revert_locked(prefix, &name, RevertOptions { set_clocks })?;
+            revert::revert_locked(prefix, &name, RevertOptions { set_clocks, paused })?;
         }
     }
     sweep(paths)

@@ -36,6 +36,9 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
     let began = std::time::Instant::now();
     let mut state = State::read(prefix.paths())?;
     let snapshot = find(&state, name)?.clone();
+    if options.paused && snapshot.kind == SnapshotKind::Live {
+        return Err(SnapshotError::NoMemory { name: name.to_owned() }.into());
+    }
     require_files(prefix.paths(), &snapshot)?;
     let before = state.clone();
     tracing::info_span!("make layer")
@@ -86,8 +89,8 @@ fn announce(
     layers::create(paths, layer, &snapshot.disks())?;
     state.push_layer(layer, snapshot.layer);
     state.current = Some(snapshot.name.clone());
-    let (name, set_clocks) = (snapshot.name.clone(), options.set_clocks);
-    state.pending = Some(Pending::Revert { name, set_clocks });
+    let RevertOptions { set_clocks, paused } = options;
+    state.pending = Some(Pending::Revert { name: snapshot.name.clone(), set_clocks, paused });
     state.write(paths).inspect_err(|_| {
         if let Err(error) = layers::remove(paths, [layer]) {
             tracing::warn!("{}", error_chain(&error));
@@ -118,7 +121,7 @@ fn bring_back(prefix: &Prefix, snapshot: &Snapshot, options: RevertOptions) -> R
     }
 }
 
-/// Brings all VMs back standing still, and lets them run together.
+/// Brings all VMs back standing still, and lets them run together, unless they are to stay so.
 fn restore(
     prefix: &Prefix,
     snapshot: &Snapshot,
@@ -132,6 +135,9 @@ fn restore(
     {
         let _span = tracing::info_span!("restore").entered();
         parallel(vms, |vm| restore_one(prefix.paths(), snapshot, vm, pipes.path()))?;
+    }
+    if options.paused {
+        return Ok(());
     }
     let running: Vec<&&Vm> =
         vms.iter().filter(|vm| snapshot.state(vm) == VmState::Running).collect();

@@ -39,26 +39,7 @@ pub(super) fn take(prefix: &Prefix, name: &str, options: SnapshotOptions) -> Res
     if state.snapshots.contains_key(name) {
         return Err(SnapshotError::Exists { name: name.to_owned() }.into());
     }
-    let vms = prefix.states()?;
-    let nothing_runs = vms.iter().all(|(_, state)| !has_memory(*state));
-    let kind = match (nothing_runs, options.live) {
-        (true, true) => return Err(SnapshotError::NothingRuns.into()),
-        (true, false) => SnapshotKind::Stopped,
-        (false, true) => SnapshotKind::Live,
-        (false, false) => SnapshotKind::Memory,
-    };
-    Take {
-        prefix,
-        name,
-        kind,
-        vms,
-        frozen: disks_at(prefix.record(), state.active),
-        below: state.active,
-        layer: state.next_layer(),
-        began: Instant::now(),
-        lock,
-    }
-    .run(state)
+    Take::new(prefix, name, options, &state)?.run(state, lock)
 }
 
 /// A name is part of a path, and of command lines.
@@ -84,11 +65,11 @@ fn has_memory(state: VmState) -> bool {
     !matches!(state, VmState::Down | VmState::Crashed)
 }
 
-/// A snapshot that is being taken.
-struct Take<'a> {
+/// A snapshot that is being taken, by somebody who holds the prefix's lock.
+pub(super) struct Take<'a> {
     prefix: &'a Prefix,
     name: &'a str,
-    kind: SnapshotKind,
+    pub(super) kind: SnapshotKind,
     vms: Vec<(&'a Vm, VmState)>,
     /// The disks that the snapshot holds.
     frozen: Disks,
@@ -96,7 +77,6 @@ struct Take<'a> {
     /// What the VMs write to afterwards.
     layer: LayerId,
     began: Instant,
-    lock: DirLock,
 }
 
 /// Why the states could not be cut.
@@ -112,30 +92,65 @@ impl From<Error> for Uncut {
     }
 }
 
-impl Take<'_> {
-    fn run(self, mut state: State) -> Result<Snapshot> {
-        tracing::info_span!("make layer").in_scope(|| self.announce(&mut state))?;
-        let (pause, memories) =
-            match self.make_directory().map_err(Uncut::from).and_then(|()| self.cut()) {
-                Ok(cut) => cut,
-                Err(Uncut { error, held: false }) => return Err(self.abandon(state, *error)),
-                // Who changes the prefix next tries again to let them run on.
-                Err(Uncut { error, held: true }) => return Err(*error),
-            };
-        let snapshot = self.snapshot(&state, pause, &memories);
+impl<'a> Take<'a> {
+    pub(super) fn new(
+        prefix: &'a Prefix,
+        name: &'a str,
+        options: SnapshotOptions,
+        state: &State,
+    ) -> Result<Self> {
+        let vms = prefix.states()?;
+        let nothing_runs = vms.iter().all(|(_, state)| !has_memory(*state));
+        let kind = match (nothing_runs, options.live) {
+            (true, true) => return Err(SnapshotError::NothingRuns.into()),
+            (true, false) => SnapshotKind::Stopped,
+            (false, true) => SnapshotKind::Live,
+            (false, false) => SnapshotKind::Memory,
+        };
+        Ok(Self {
+            prefix,
+            name,
+            kind,
+            vms,
+            frozen: disks_at(prefix.record(), state.active),
+            below: state.active,
+            layer: state.next_layer(),
+            began: Instant::now(),
+        })
+    }
+
+    fn run(self, mut state: State, lock: DirLock) -> Result<Snapshot> {
+        let snapshot = self.freeze(&mut state)?;
         state.snapshots.insert(self.name.to_owned(), snapshot.clone());
         state.current = Some(self.name.to_owned());
+        let has_memory = snapshot.vms.values().any(|vm| vm.memory.is_some());
         let name = self.name.to_owned();
-        state.pending = (!memories.is_empty()).then_some(Pending::Compression { name });
+        state.pending = has_memory.then_some(Pending::Compression { name });
         if let Err(error) = state.write(self.paths()) {
             state.remove_snapshot(self.name);
-            return Err(self.abandon(state, error));
+            return Err(self.abandon(&mut state, error));
         }
         if state.pending.is_some() {
-            self.prefix.compression().start(self.paths().clone(), state, self.lock);
+            self.prefix.compression().start(self.paths().clone(), state, lock);
         }
-        tracing::debug!("taken in {:.1?}, the VMs stood still for {pause:.1?}", snapshot.took);
+        tracing::debug!(
+            "taken in {:.1?}, the VMs stood still for {:.1?}",
+            snapshot.took,
+            snapshot.pause
+        );
         Ok(snapshot)
+    }
+
+    /// Freezes what the VMs have written to their disks, and their memory as far as that is wanted; then they run on, on
+    /// a new layer. The state in its file says that this is being done, until the caller writes another one.
+    pub(super) fn freeze(&self, state: &mut State) -> Result<Snapshot> {
+        tracing::info_span!("make layer").in_scope(|| self.announce(state))?;
+        match self.make_directory().map_err(Uncut::from).and_then(|()| self.cut()) {
+            Ok((pause, memories)) => Ok(self.snapshot(state, pause, &memories)),
+            Err(Uncut { error, held: false }) => Err(self.abandon(state, *error)),
+            // Who changes the prefix next tries again to let them run on.
+            Err(Uncut { error, held: true }) => Err(*error),
+        }
     }
 
     fn paths(&self) -> &Paths {
@@ -237,7 +252,7 @@ impl Take<'_> {
         Ok(Some((vm.name().to_owned(), file)))
     }
 
-    fn snapshot(
+    pub(super) fn snapshot(
         &self,
         state: &State,
         pause: Duration,
@@ -264,7 +279,7 @@ impl Take<'_> {
     }
 
     /// Leaves nothing of the snapshot but its empty layer, which the VMs may already write to.
-    fn abandon(&self, mut state: State, error: Error) -> Error {
+    pub(super) fn abandon(&self, state: &mut State, error: Error) -> Error {
         state.pending = None;
         let removed = remove_files(self.paths(), self.name).map_err(Error::from);
         let written = state.write(self.paths());
@@ -283,7 +298,7 @@ pub(super) fn resume(vm: &Vm) -> Result<()> {
 }
 
 /// The first error, followed by those that came after it.
-pub(super) fn with_others(first: Error, others: impl IntoIterator<Item = Error>) -> Error {
+pub(crate) fn with_others(first: Error, others: impl IntoIterator<Item = Error>) -> Error {
     let others = others.into_iter().map(Into::into).collect();
     Failures { first, others }.into()
 }

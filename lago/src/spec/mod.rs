@@ -5,7 +5,7 @@ mod diagnostic;
 mod disk;
 mod domain;
 mod fields;
-mod names;
+pub(crate) mod names;
 mod net;
 mod origin;
 mod plan;

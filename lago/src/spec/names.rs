@@ -5,7 +5,7 @@ pub(super) const LONGEST: usize = 63;
 
 /// Says what is wrong with the name of a domain or a network, which becomes part of host names, file names and
 /// libvirt names.
-pub(super) fn check(name: &str) -> Result<(), String> {
+pub(crate) fn check(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("the name is empty".to_owned());
     }

@@ -61,10 +61,23 @@ const HEADER_SIZE: usize = 80;
 const EXTERNAL_DATA: u64 = 1 << 2;
 
 /// The format of the image `path`, or why it cannot be a VM's disk.
-pub(super) fn inspect(path: &Path) -> io::Result<Result<ImageFormat, String>> {
+pub(crate) fn inspect(path: &Path) -> io::Result<Result<ImageFormat, String>> {
+    Ok(format_of(&header(path)?))
+}
+
+/// Why the image `path` cannot be made an overlay on another one by a new name in its header, if it cannot.
+pub(crate) fn inspect_overlay(path: &Path) -> io::Result<Result<(), String>> {
+    let header = header(path)?;
+    if header.starts_with(QCOW2_MAGIC) && !has_external_data(&header) {
+        return Ok(Ok(()));
+    }
+    Ok(Err("is no qcow2 image, or has its data in another file".to_owned()))
+}
+
+fn header(path: &Path) -> io::Result<Vec<u8>> {
     let mut header = Vec::with_capacity(HEADER_SIZE);
     File::open(path)?.take(HEADER_SIZE as u64).read_to_end(&mut header)?;
-    Ok(format_of(&header))
+    Ok(header)
 }
 
 fn format_of(header: &[u8]) -> Result<ImageFormat, String> {
@@ -78,19 +91,21 @@ fn format_of(header: &[u8]) -> Result<ImageFormat, String> {
         return Ok(ImageFormat::Raw);
     }
     // Either would make a guest read any file of this machine that the image names.
-    let needs_others = match (number(header, 8), version(header)) {
-        (Some(0), Some(2)) => false,
-        (Some(0), Some(3)) => {
-            number(header, 72).is_none_or(|features| features & EXTERNAL_DATA != 0)
-        }
-        _ => true,
-    };
-    if needs_others {
+    if number(header, 8) != Some(0) || has_external_data(header) {
         return Err("depends on another file (or has a damaged qcow2 header); \
              make it independent with `qemu-img convert -O qcow2`"
             .to_owned());
     }
     Ok(ImageFormat::Qcow2)
+}
+
+/// Whether the data are in another file, or may be.
+fn has_external_data(header: &[u8]) -> bool {
+    match version(header) {
+        Some(2) => false,
+        Some(3) => number(header, 72).is_none_or(|features| features & EXTERNAL_DATA != 0),
+        _ => true,
+    }
 }
 
 fn version(header: &[u8]) -> Option<u32> {
@@ -124,6 +139,8 @@ mod tests {
         assert_eq!(format("raw"), Ok(ImageFormat::Raw));
         assert_eq!(format("v3"), Ok(ImageFormat::Qcow2));
         assert_eq!(format("v2"), Ok(ImageFormat::Qcow2));
+        let overlay = |name: &str| inspect_overlay(&dir.join(name)).unwrap().is_ok();
+        assert!(overlay("overlay") && overlay("v2") && !overlay("external") && !overlay("raw"));
         assert!(format("overlay").unwrap_err().contains("another file"));
         assert!(format("external").unwrap_err().contains("another file"));
         assert!(format("vmdk").unwrap_err().contains("vmdk"));

@@ -38,3 +38,4 @@ pub use transfer::{Remote, Transfer, TransferError, TransferOptions};
 pub use user::{AddedTemplate, NewTemplate};
 
 pub(crate) use discovery::is_url;
+pub(crate) use image::{inspect, inspect_overlay};

@@ -239,6 +239,11 @@ impl TemplateVersion {
         }
     }
 
+    /// The digest that its image must have, unless only a server knows it.
+    pub(crate) fn known_hash(&self) -> Option<Digest> {
+        self.local_hash(&Transfer::shared())?.ok()
+    }
+
     /// What is known about it: what its source says, and over that what the manifest says.
     pub fn get_metadata(&self) -> Result<Metadata, TemplateError> {
         self.full_metadata(&Transfer::shared())

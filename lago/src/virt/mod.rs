@@ -149,6 +149,12 @@ pub enum VirtError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The VM stands still, and what was asked needs it to run.
+    #[error("VM {vm} is paused; `lago resume {vm}` lets it run on")]
+    Paused {
+        /// The VM's name in the init file.
+        vm: String,
+    },
     /// The VM is down, and what was asked needs it up.
     #[error("VM {vm} is not running ({reason}); `lago start {vm}` starts it{}", console_excerpt(.console))]
     NotRunning {

@@ -1,4 +1,4 @@
-//! Snapshots, reverts and forks, all on one pair of running guests, as these take long to boot.
+//! Snapshots, reverts, forks and capsules, all on one pair of running guests, as these take long to boot.
 
 mod forks;
 mod pair;
@@ -11,12 +11,13 @@ use anyhow::Result;
 use once_cell::unsync::OnceCell;
 
 pub(super) use forks::{first as fork_first, fourth as fork_fourth};
+pub(super) use pair::{GUESTS, Pair};
 pub(super) use reverts::{agent as revert_agent, ssh as revert_ssh};
 pub(super) use takes::{memory_file, pause, total};
 
+use super::capsule::Capsules;
 use crate::lab::Lab;
 use forks::Forks;
-use pair::Pair;
 use reverts::Reverts;
 use takes::Takes;
 
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     forks: OnceCell<Forks>,
     reverts: OnceCell<Reverts>,
     takes: OnceCell<Takes>,
+    capsules: OnceCell<Capsules>,
     pair: OnceCell<RefCell<Pair>>,
 }
 
@@ -43,6 +45,10 @@ impl Shared {
 
     fn reverts(&self, lab: &Lab, runs: u32) -> Result<&Reverts> {
         self.reverts.get_or_try_init(|| Reverts::measure(&mut self.pair(lab)?.borrow_mut(), runs))
+    }
+
+    pub(super) fn capsules(&self, lab: &Lab, runs: u32) -> Result<&Capsules> {
+        self.capsules.get_or_try_init(|| Capsules::measure(lab, &self.pair(lab)?.borrow(), runs))
     }
 
     fn forks(&self, lab: &Lab) -> Result<&Forks> {

@@ -14,13 +14,13 @@ use crate::lab::{GuestImage, Lab, Scratch};
 const SETTLE: Duration = Duration::from_secs(15);
 
 /// How many guests there are on each side.
-pub(super) const GUESTS: usize = 2;
+pub(in crate::figures) const GUESTS: usize = 2;
 
 /// Two guests as lago runs them, and the same two under bare QEMU, both with a snapshot.
-pub(super) struct Pair {
+pub(in crate::figures) struct Pair {
     pub(super) bare: BareMachines,
     pub(super) bare_snapshot: BareSnapshot,
-    pub(super) prefix: Scratch,
+    pub(in crate::figures) prefix: Scratch,
     /// What bare QEMU boots.
     _bare_prefix: Scratch,
 }

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use crate::cli::context::Context;
+use crate::cli::place::Place;
 use crate::config::Config;
-use crate::constants::{DEFAULT_PREFIX, DEFAULT_WORKDIR};
+use crate::constants::DEFAULT_PREFIX;
 use crate::host::AccelerationChoice;
 use crate::spec::InitFile;
-use crate::workdir::Workdir;
 use crate::{InitOptions, Prefix};
 
 /// The init file that is taken when none is named.
@@ -47,7 +47,7 @@ impl Arguments {
         config.store = self.template_store.or(config.store);
         config.accel = self.accel.unwrap_or(config.accel);
         config.libvirt_uri = self.host.or(config.libvirt_uri);
-        let place = Place::of(context)?;
+        let place = Place::of(context, context.prefix_path.clone(), DEFAULT_PREFIX)?;
         let options = InitOptions::new(place.path()?, init_file).with_settings(&config)?;
         let prefix = Prefix::init(&options).inspect_err(|_| place.give_up())?;
         context.log_into(prefix.paths());
@@ -65,46 +65,4 @@ fn init_file_path(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     named.or_else(found).ok_or_else(|| {
         anyhow::anyhow!("there is no {} here; name an init file", DEFAULT_INIT_FILES.join(", no "))
     })
-}
-
-/// Where the new prefix goes.
-enum Place {
-    /// A directory of its own.
-    Alone(PathBuf),
-    /// A workdir, under a name.
-    Workdir(Workdir, String),
-}
-
-impl Place {
-    fn of(context: &Context) -> anyhow::Result<Self> {
-        if let Some(path) = &context.prefix_path {
-            return Ok(Self::Alone(path.clone()));
-        }
-        let workdir = context.workdir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_WORKDIR));
-        let name = context.prefix_name.clone().unwrap_or_else(|| DEFAULT_PREFIX.to_owned());
-        Ok(Self::Workdir(Workdir::create(&workdir)?, name))
-    }
-
-    fn path(&self) -> anyhow::Result<PathBuf> {
-        match self {
-            Self::Alone(path) => Ok(path.clone()),
-            Self::Workdir(workdir, name) => Ok(workdir.prefix_path(name)?),
-        }
-    }
-
-    /// Leaves no new workdir behind that holds nothing.
-    fn give_up(&self) {
-        if let Self::Workdir(workdir, _) = self {
-            workdir.remove_if_empty();
-        }
-    }
-
-    fn made(&self, set_current: bool) -> anyhow::Result<()> {
-        let Self::Workdir(workdir, name) = self else { return Ok(()) };
-        workdir.add(name)?;
-        if set_current {
-            workdir.set_current(name)?;
-        }
-        Ok(())
-    }
 }

@@ -1,6 +1,7 @@
 //! One file a verb.
 
 pub(super) mod cache;
+pub(super) mod capsule;
 pub(super) mod console;
 pub(super) mod copy;
 pub(super) mod destroy;
@@ -11,6 +12,7 @@ pub(super) mod generate_config;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod new;
+pub(super) mod resume;
 pub(super) mod revert;
 pub(super) mod set_current;
 pub(super) mod shell;
@@ -20,5 +22,6 @@ pub(super) mod start;
 pub(super) mod status;
 pub(super) mod stop;
 pub(super) mod store;
+pub(super) mod suspend;
 pub(super) mod template;
 pub(super) mod template_repo;

@@ -12,13 +12,18 @@ pub(in crate::cli) struct Arguments {
     /// Let the guests' clocks go on from when the snapshot was taken, instead of setting them right.
     #[arg(long)]
     keep_clocks: bool,
+
+    /// Leave the VMs standing still at that instant, until `lago resume`.
+    #[arg(long)]
+    paused: bool,
 }
 
 impl Arguments {
     pub(in crate::cli) fn run(&self, context: &Context) -> anyhow::Result<()> {
         let prefix = context.prefix()?;
         let began = Instant::now();
-        prefix.revert_with(&self.name, RevertOptions { set_clocks: !self.keep_clocks })?;
+        let options = RevertOptions { set_clocks: !self.keep_clocks, paused: self.paused };
+        prefix.revert_with(&self.name, options)?;
         tracing::info!("back at snapshot `{}` after {:.1?}", self.name, began.elapsed());
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod files;
 mod inventory;
+mod lookup;
 mod record;
 mod users;
 
@@ -234,11 +235,15 @@ impl TemplateStore {
         version: &TemplateVersion,
         record: Record,
     ) -> Result<StoredImage, TemplateError> {
+        self.image_of(version.name(), record)
+    }
+
+    fn image_of(&self, name: &str, record: Record) -> Result<StoredImage, TemplateError> {
         Ok(StoredImage {
-            path: self.file(version, Kind::Image),
+            path: self.file_of(name, Kind::Image),
             format: record.format,
             digest: record.digest,
-            metadata: read_json(&self.file(version, Kind::Metadata))?,
+            metadata: read_json(&self.file_of(name, Kind::Metadata))?,
         })
     }
 
@@ -265,14 +270,18 @@ impl TemplateStore {
 
     /// What the store knows of the image, if it has the image and nobody has changed it.
     fn intact_record(&self, version: &TemplateVersion) -> Result<Option<Record>, TemplateError> {
-        let path = self.file(version, Kind::Image);
+        self.intact_record_of(version.name())
+    }
+
+    fn intact_record_of(&self, name: &str) -> Result<Option<Record>, TemplateError> {
+        let path = self.file_of(name, Kind::Image);
         let file = match fs::metadata(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(FileError::io("look at", &path)(error).into()),
         };
-        let digest = read_text(&self.file(version, Kind::Hash)).ok();
-        let record: Option<Record> = read_json(&self.file(version, Kind::Stored)).ok();
+        let digest = read_text(&self.file_of(name, Kind::Hash)).ok();
+        let record: Option<Record> = read_json(&self.file_of(name, Kind::Stored)).ok();
         let intact = record.filter(|record| {
             let digest = digest.and_then(|text| text.parse().ok());
             record.matches(&file) && digest.as_ref() == Some(&record.digest)
@@ -295,8 +304,12 @@ impl TemplateStore {
 
     /// Of several processes, and threads, one works on an image; the others wait, and say for whom.
     fn lock(&self, version: &TemplateVersion) -> Result<DirLock, TemplateError> {
-        let _span = tracing::info_span!("template", name = version.name()).entered();
-        Ok(lock_file(&self.file(version, Kind::Lock), Mode::Exclusive, STORE_LOCK_LIMIT)?)
+        self.lock_of(version.name())
+    }
+
+    fn lock_of(&self, name: &str) -> Result<DirLock, TemplateError> {
+        let _span = tracing::info_span!("template", name).entered();
+        Ok(lock_file(&self.file_of(name, Kind::Lock), Mode::Exclusive, STORE_LOCK_LIMIT)?)
     }
 
     fn file(&self, version: &TemplateVersion, kind: Kind) -> PathBuf {

@@ -359,3 +359,25 @@ fn a_full_disk_is_said_and_leaves_no_half_image() {
     let text = output.stdout_text() + &output.stderr_text();
     assert!(output.status.success() && text.contains("the disk was full"), "{text}");
 }
+
+#[test]
+fn an_image_is_found_by_its_digest_and_by_its_file() {
+    let at = Fixture::new(b"a disk");
+    let stored = at.store.download(&at.version).unwrap();
+    let (name, found) = at.store.find(&stored.digest).unwrap().unwrap();
+    assert_eq!((&*name, &found), ("office:disk:v1", &stored));
+    let at_file = TemplateStore::stored_at(&stored.path).unwrap();
+    assert_eq!(at_file, Some((name.clone(), stored.clone())));
+    let (uuid, prefix) = at.prefix("web");
+    let acquired = at.store.acquire_by_digest(&stored.digest, uuid, &prefix).unwrap();
+    assert_eq!(acquired, Some(stored.clone()));
+    assert_eq!(at.store.users(&at.version).unwrap(), [prefix]);
+
+    let other: Digest = "ab".repeat(32).parse().unwrap();
+    assert_eq!(at.store.find(&other).unwrap(), None);
+    let image = at.dir.path().join("images/disk");
+    assert_eq!(TemplateStore::stored_at(&image).unwrap(), None);
+    fs::write(&stored.path, b"changed").unwrap();
+    assert_eq!(at.store.find(&stored.digest).unwrap(), None);
+    assert_eq!(TemplateStore::stored_at(&stored.path).unwrap(), None);
+}

@@ -16,9 +16,12 @@ use crate::virt::connection::QUESTION_LIMIT;
 
 impl Vm {
     /// Waits until a command can be run in the guest, at most for `limit`. Ends early, with the last lines of the
-    /// console, when the VM goes down.
+    /// console, when the VM goes down. One that is paused is not waited for.
     pub fn wait_for_ssh(&self, limit: Duration) -> Result<()> {
         let _span = tracing::info_span!("wait for ssh", vm = self.name()).entered();
+        if self.state()? == VmState::Paused {
+            return Err(VirtError::Paused { vm: self.name().to_owned() }.into());
+        }
         let begin = Instant::now();
         self.inner.ssh.wait(limit)?;
         tracing::info!("{} answers after {:.1?}", self.ip(), begin.elapsed());
@@ -97,6 +100,7 @@ impl Vm {
         };
         match state {
             VmState::Running | VmState::ShuttingDown => Ok(()),
+            VmState::Paused => Err(VirtError::Paused { vm: self.inner.name.clone() }),
             state => Err(VirtError::NotRunning {
                 vm: self.inner.name.clone(),
                 reason: format!("libvirt says that it is {state}"),

@@ -1,0 +1,14 @@
+use crate::cli::context::Context;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The VMs that are to run on; all that stand still, without names.
+    #[arg(value_name = "VM")]
+    vms: Vec<String>,
+}
+
+impl Arguments {
+    pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
+        Ok(context.prefix()?.resume(&self.vms)?)
+    }
+}
