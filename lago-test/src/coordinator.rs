@@ -9,6 +9,7 @@ mod interrupts;
 mod keep;
 mod lane;
 mod limited;
+mod live;
 mod nextest;
 mod options;
 mod plan;
@@ -37,6 +38,7 @@ use arguments::Arguments;
 use earlier::{Ground, Place};
 use execution::Execution;
 use interrupts::Interrupts;
+use live::{LiveView, Overview};
 use nextest::Nextest;
 use options::{From, Options};
 use run::{Claim, Run};
@@ -106,9 +108,12 @@ pub(crate) fn main(mut suite: Suite) -> ExitCode {
         Err(problem) => return refused(&suite, &[problem]),
     };
     let program = selection.program(&ground.plan);
-    let run = Run::new(suite, ground.plan, program, options, interrupts).watched_by(works);
+    let overview = Arc::new(Overview::new(program.shown.len()));
+    let view = LiveView::start(style, Arc::clone(&overview), works.clone());
+    let run = Run::new(suite, ground.plan, program, options, interrupts);
+    let run = run.watched_by(works, overview);
     let prepared = Prepared { claim, earlier: ground.earlier, init_file };
-    execute(style, log_file, run, prepared)
+    execute(style, view, log_file, run, prepared)
 }
 
 fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
@@ -167,7 +172,14 @@ fn ground(
     }
 }
 
-fn execute(style: Style, log_file: Option<LogFile>, run: Run, prepared: Prepared) -> ExitCode {
+fn execute(
+    style: Style,
+    view: Option<LiveView>,
+    log_file: Option<LogFile>,
+    run: Run,
+    prepared: Prepared,
+) -> ExitCode {
+    let style = view.as_ref().map_or(style, |view| view.style(style));
     let commands = github::is_here().then(|| Uuid::new_v4().to_string());
     if let Some(token) = &commands {
         print(style, &github::stop(token));
@@ -184,6 +196,7 @@ fn execute(style: Style, log_file: Option<LogFile>, run: Run, prepared: Prepared
     }
     let failed = concluded.as_ref().map_or(true, Conclusion::has_failed);
     let finish = execution.finish(failed);
+    drop(view);
     match concluded {
         Ok(_) => {
             print(style, &finish.lines.join("\n"));

@@ -5,7 +5,9 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use lago::Prefix;
 use lago::utils::PrefixLog;
@@ -19,29 +21,73 @@ const VARIABLE: &str = "LAGO_LOG";
 /// What the library does, for the log in the prefix.
 static LOG: LazyLock<PrefixLog> = LazyLock::new(PrefixLog::default);
 
-/// Prints whole lines above what a live view shows at the bottom of the terminal.
-pub(crate) type PrintAbove = Box<dyn Fn(&[u8]) + Send>;
+/// What is on the terminal beside lines.
+pub(crate) trait View: Send + Sync {
+    /// Prints whole lines above it.
+    fn print_above(&self, lines: &[u8]);
 
-/// There while a live view is on the terminal.
-static VIEW: Mutex<Option<PrintAbove>> = Mutex::new(None);
+    /// Is not there while something else has the terminal.
+    fn step_aside(&self, work: &mut dyn FnMut());
+
+    /// Is gone, for good.
+    fn give_up(&self);
+}
+
+/// There while there is one.
+static VIEW: Mutex<Option<Arc<dyn View>>> = Mutex::new(None);
+
+/// The longest wait for the last word to be printed: a terminal that was stopped takes none.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// Prints a line.
 pub(crate) fn tell(line: impl Display) {
     print(format!("{line}\n").as_bytes());
 }
 
-/// From now on lines go through a live view; with none, straight to standard error again.
-#[expect(dead_code, reason = "the live view comes next")]
-pub(crate) fn tell_above(view: Option<PrintAbove>) {
+/// Prints a line right before the process ends, if the terminal takes it soon.
+pub(crate) fn tell_at_last(line: impl Display) {
+    let line = format!("{line}\n");
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        if let Some(view) = view() {
+            view.give_up();
+        }
+        print_plainly(line.as_bytes());
+        // Nobody waits for it any more when it took too long.
+        let _ = sender.send(());
+    });
+    let _ = receiver.recv_timeout(LAST_WORD);
+}
+
+/// From now on lines go through a view; with none, straight to standard error again.
+pub(crate) fn tell_through(view: Option<Arc<dyn View>>) {
     *VIEW.lock().unwrap_or_else(PoisonError::into_inner) = view;
 }
 
-/// Prints whole lines. A line break in front ends a line that somebody else has begun; under a live view there is none.
+/// Does something that needs the terminal for itself, such as a shell.
+#[expect(dead_code, reason = "for the shell at a failure, which comes next")]
+pub(crate) fn with_terminal<T>(work: impl FnOnce() -> T) -> T {
+    let Some(view) = view() else { return work() };
+    let mut work = Some(work);
+    let mut done = None;
+    view.step_aside(&mut || done = work.take().map(|work| work()));
+    done.expect("a view steps aside for the work")
+}
+
+fn view() -> Option<Arc<dyn View>> {
+    VIEW.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Prints whole lines. A line break in front ends a line that somebody else has begun; above a view there is none.
 fn print(lines: &[u8]) {
-    match &*VIEW.lock().unwrap_or_else(PoisonError::into_inner) {
-        Some(print_above) => print_above(lines.strip_prefix(b"\n").unwrap_or(lines)),
-        None => drop(io::stderr().write_all(lines)),
+    match view() {
+        Some(view) => view.print_above(lines.strip_prefix(b"\n").unwrap_or(lines)),
+        None => print_plainly(lines),
     }
+}
+
+fn print_plainly(lines: &[u8]) {
+    let _ = io::stderr().write_all(lines);
 }
 
 /// Prints the library's log lines from now on: those of this level unless the user wants others, each after `before`.

@@ -4,9 +4,12 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+use crate::tell::{tell, tell_at_last};
 
 /// Watches for the signals that end a run.
 #[derive(Debug, Clone)]
@@ -31,7 +34,7 @@ impl Interrupts {
         let shared = Arc::new(Shared { first: OnceLock::new(), wake, left: Mutex::new(None) });
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let seen = Arc::clone(&shared);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             for signal in signals.forever() {
                 seen.note(signal, &waker);
             }
@@ -58,13 +61,11 @@ impl Interrupts {
 impl Shared {
     fn note(&self, signal: i32, mut waker: &UnixStream) {
         if self.first.set(signal).is_ok() {
-            // Standard error may be gone with the terminal; the run ends cleanly all the same.
-            let _ = writeln!(
-                io::stderr(),
-                "\n{}: ending the run and writing its reports; once more to leave at once",
-                name(signal)
-            );
             let _ = waker.write_all(b"!");
+            let what = "ending the run and writing its reports; once more to leave at once";
+            let line = format!("\n{}: {what}", name(signal));
+            // A terminal that was stopped does not keep the next signal from being heard.
+            thread::spawn(|| tell(line));
         } else {
             self.leave(signal);
         }
@@ -74,7 +75,7 @@ impl Shared {
     fn leave(&self, signal: i32) -> ! {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let left = left.as_deref().unwrap_or("nothing is left running");
-        let _ = writeln!(io::stderr(), "\n{}: left at once; {left}", name(signal));
+        tell_at_last(format_args!("\n{}: left at once; {left}", name(signal)));
         std::process::exit(i32::from(exit_code(signal)));
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::interrupts::{self, Interrupts};
+use super::live::Overview;
 use super::options::Options;
 use super::plan::{Plan, ScenarioId, Shape, Step};
 use super::selection::{full_name, shape};
@@ -40,6 +41,7 @@ pub(super) struct Run {
     pub(super) interrupts: Interrupts,
     /// What is being worked on; its ends are events.
     pub(super) works: Works,
+    overview: Arc<Overview>,
     session: Mutex<Option<Session>>,
     /// Reports of the run so far, once it writes events.
     ongoing: Mutex<Option<Arc<Ongoing>>>,
@@ -85,6 +87,7 @@ impl Run {
             options,
             interrupts,
             works: Works::default(),
+            overview: Arc::new(Overview::new(0)),
             session: Mutex::new(None),
             ongoing: Mutex::new(None),
             progress: Mutex::default(),
@@ -92,9 +95,9 @@ impl Run {
         }
     }
 
-    /// The same run, whose work is seen by `works`.
-    pub(super) fn watched_by(self, works: Works) -> Self {
-        Self { works, ..self }
+    /// The same run, whose work is seen by `works`, and whose progress by `overview`.
+    pub(super) fn watched_by(self, works: Works, overview: Arc<Overview>) -> Self {
+        Self { works, overview, ..self }
     }
 
     /// From now on events are written, and reports of the run so far. What is ignored has ended with that.
@@ -312,6 +315,7 @@ impl Run {
     pub(super) fn event(&self, what: What) {
         let is_an_end = matches!(what, What::ScenarioFinished { .. });
         let is_shown = matches!(what, What::ScenarioStarted { .. } | What::ScenarioTried { .. });
+        self.overview.observe(&what);
         if let Some(session) = self.session().as_mut() {
             session.event(what);
         }

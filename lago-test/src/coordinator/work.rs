@@ -48,7 +48,6 @@ pub(super) struct Work {
 
 impl Work {
     /// Whether the coordinator waits for it, rather than the library doing it on its own.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the live view comes next"))]
     pub(super) fn is_ours(&self) -> bool {
         self.is_ours
     }

@@ -10,6 +10,7 @@ mod fixtures;
 mod github;
 mod html;
 mod libtest;
+mod live;
 mod nextest;
 mod output;
 mod parallel;
@@ -43,6 +44,7 @@ fn trials() -> Vec<Trial> {
         github::trials(),
         html::trials(),
         libtest::trials(),
+        live::trials(),
         nextest::trials(),
         output::trials(),
         parallel::trials(),

@@ -1,5 +1,6 @@
 //! Runs a fixture suite as a child process and reads what it leaves.
 
+use std::fs::File;
 use std::io::PipeReader;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -88,6 +89,13 @@ impl Fixture {
         (Running { name: self.name, workdir: self.workdir, child }, reader)
     }
 
+    /// Starts it on a terminal.
+    pub(crate) fn start_on(mut self, terminal: &File) -> Running {
+        let copy = || terminal.try_clone().unwrap();
+        let child = self.command.stdout(copy()).stderr(copy()).spawn().unwrap();
+        Running { name: self.name, workdir: self.workdir, child }
+    }
+
     /// Starts it. Its output goes to files, so that it never waits for a reader.
     pub(crate) fn start(mut self) -> Running {
         let file = |name: &str| std::fs::File::create(self.workdir.path().join(name)).unwrap();
@@ -143,7 +151,7 @@ impl Running {
 
 /// A fixture suite that has ended.
 pub(crate) struct Ran {
-    name: String,
+    pub(crate) name: String,
     pub(crate) workdir: TempDir,
     pub(crate) status: ExitStatus,
 }
