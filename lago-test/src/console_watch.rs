@@ -6,6 +6,7 @@
 mod patterns;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::outcome::Outcome;
@@ -31,6 +32,15 @@ pub(crate) struct ConsoleWatch {
 struct Console {
     vm: String,
     follower: Follower,
+}
+
+/// A place in the log of a VM's console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConsolePosition {
+    pub(crate) vm: String,
+    pub(crate) log: PathBuf,
+    /// In bytes from the log's start.
+    pub(crate) offset: u64,
 }
 
 /// A line of a console that no scenario survives.
@@ -59,6 +69,16 @@ impl ConsoleWatch {
         for console in &mut self.consoles {
             console.follower.skip();
         }
+    }
+
+    /// Where in each VM's log begins what has not been looked at.
+    pub(crate) fn positions(&self) -> Vec<ConsolePosition> {
+        let position = |console: &Console| ConsolePosition {
+            vm: console.vm.clone(),
+            log: console.follower.log().to_owned(),
+            offset: console.follower.position(),
+        };
+        self.consoles.iter().map(position).collect()
     }
 
     /// Reads on, up to the first line that is trouble and not allowed.

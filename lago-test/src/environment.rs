@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lago::cache::{Cache, Cached, Key, StartOrigin, Started};
+use lago::collect::{CollectOptions, Collected};
 use lago::config::Config;
 use lago::snapshot::Snapshot;
 use lago::spec::InitFile;
@@ -193,6 +194,15 @@ impl Environment {
     /// Its VMs.
     pub(crate) fn vms(&self) -> impl Iterator<Item = &lago::Vm> {
         self.prefix.vms()
+    }
+
+    /// Collects what can be known of it now.
+    pub(crate) fn collect(
+        &self,
+        directory: &Path,
+        options: &CollectOptions,
+    ) -> Result<Collected, Failure> {
+        Ok(self.prefix.collect(directory, options)?)
     }
 
     /// Makes a running [`start`](Self::start) fail soon: nothing that it waits for lives on.

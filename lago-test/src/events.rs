@@ -244,6 +244,19 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<OutputFile>,
     },
+    /// What could be known of the environment right after a scenario had failed was collected.
+    EvidenceCollected {
+        /// The scenario's stage.
+        stage: String,
+        /// Its name.
+        scenario: String,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+        /// The files, from the prefix; the first is a list of all, for people.
+        files: Vec<PathBuf>,
+        /// What could not be had, and why.
+        problems: Vec<String>,
+    },
     /// All of a stage has run.
     StageFinished {
         /// The stage.

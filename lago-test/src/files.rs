@@ -12,6 +12,7 @@
 //!     <suite>.trace.json              the timeline, for programs that show such
 //!     scenarios/<stage>.<scenario>.log
 //!     scenarios/worker-<n>.log        what a worker prints outside of scenarios
+//!     evidence/<stage>.<scenario>/    what was found out right after it had failed; `.2` and so on when it failed again
 //!     states.json                     what the saved states were made of
 //!     forks/<stage>/                  a fork, while a stage runs on it
 //!     logs/forks/<stage>/             the logs of a fork in which something failed
@@ -42,6 +43,9 @@ const RECORDS: [&str; 2] = [EVENTS, SCENARIOS];
 
 /// Where the workdirs of suites are, inside the target directory.
 pub(crate) const LAGO: &str = "lago";
+
+/// What is collected after failures, inside the prefix.
+const EVIDENCE: &str = "evidence";
 
 /// Where the forks of a prefix are, inside it.
 const FORKS: &str = "forks";
@@ -137,6 +141,17 @@ impl Files {
         self.prefix.join(SCENARIOS).join(format!("worker-{worker}.log"))
     }
 
+    /// A new directory for what is collected after a scenario has failed, from the prefix.
+    pub(crate) fn evidence(&self, stage: &str, scenario: &str) -> PathBuf {
+        let name = |number: u32| match number {
+            1 => format!("{stage}.{scenario}"),
+            again => format!("{stage}.{scenario}.{again}"),
+        };
+        let mut paths = (1..).map(|number| Path::new(EVIDENCE).join(name(number)));
+        let is_free = |path: &PathBuf| !self.prefix.join(path).exists();
+        paths.find(is_free).unwrap_or_else(|| Path::new(EVIDENCE).join(name(1)))
+    }
+
     /// Where forks are.
     pub(crate) fn forks(&self) -> PathBuf {
         self.prefix.join(FORKS)
@@ -205,8 +220,9 @@ impl Files {
 
     /// Removes what an earlier run reported.
     pub(crate) fn remove_reports(&self) -> io::Result<()> {
-        let scenarios = self.prefix.join(SCENARIOS);
-        removed(&scenarios, fs::remove_dir_all(&scenarios))?;
+        for directory in [SCENARIOS, EVIDENCE].map(|name| self.prefix.join(name)) {
+            removed(&directory, fs::remove_dir_all(&directory))?;
+        }
         let own = [self.events(), self.junit(), self.html(), self.trace()];
         // The one of all suites is written again as soon as there are events. Better none than one that tells of an
         // earlier run.

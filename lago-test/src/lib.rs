@@ -77,6 +77,7 @@ mod coordinator;
 mod duration;
 mod environment;
 pub mod events;
+mod evidence;
 mod files;
 mod handler;
 pub mod limits;

@@ -17,6 +17,9 @@ pub const TEAR_DOWN: Duration = lago::prefix::LOCK_LIMIT.saturating_add(Duration
 /// with much memory takes minutes.
 pub const STATE: Duration = Duration::from_secs(10 * 60);
 
+/// Collecting evidence after a failure. lago's own limit, which says what it did not come to, passes first.
+pub const EVIDENCE: Duration = lago::collect::COLLECT_LIMIT.saturating_add(Duration::from_secs(30));
+
 /// From starting a worker process until it says that it is ready: loading a large test binary on a busy machine.
 pub const WORKER_START: Duration = Duration::from_secs(60);
 

@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 //! The fields of the init file are described in [`spec`], the settings in [`config`].
 
+mod artifacts;
 mod error;
 
 pub mod brctl;
 pub mod cache;
 pub mod capsule;
 pub mod cli;
+pub mod collect;
 pub mod config;
 pub mod constants;
 pub mod dirlock;

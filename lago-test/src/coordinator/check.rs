@@ -127,6 +127,20 @@ mod tests {
     }
 
     #[test]
+    fn an_expression_for_consoles_must_be_one() {
+        use crate::IntoScenario as _;
+        let suite = Suite::new("web").console_pattern("trouble", "(").allow_console("fine").stage(
+            Stage::new("a").allow_console("[").scenarios(scenarios![one.allow_console("*")]),
+        );
+        let problems = problems(&suite);
+        assert_eq!(problems.len(), 3, "{problems:#?}");
+        for (problem, expression) in problems.iter().zip(["(", "[", "*"]) {
+            let expected = format!("`{expression}` is no regular expression: ");
+            assert!(problem.starts_with(&expected), "{problem}");
+        }
+    }
+
+    #[test]
     fn a_base_must_be_declared_before() {
         let suite = Suite::new("web")
             .stage(Stage::new("own").from("own"))

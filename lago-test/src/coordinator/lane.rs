@@ -11,14 +11,14 @@ mod states;
 mod workers;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::plan::{Role, ScenarioId, State, Step};
 use super::run::Run;
 use super::saved::Saved;
 use super::selection::full_name;
 use super::worker_process::WorkerProcess;
-use crate::console_watch::{ConsoleWatch, Finding};
+use crate::console_watch::{ConsolePosition, ConsoleWatch, Finding};
 use crate::environment::Environment;
 use crate::events::What;
 use crate::outcome::Outcome;
@@ -47,6 +47,10 @@ pub(super) struct Lane {
     trouble: Option<Finding>,
     /// The scenario that ran here last.
     last: Option<ScenarioId>,
+    /// Where the consoles were when it began.
+    scenario_consoles: Vec<ConsolePosition>,
+    /// When the stage began that is going on.
+    stage_began: Option<Instant>,
 }
 
 impl Lane {
@@ -64,6 +68,8 @@ impl Lane {
             made_of: Vec::new(),
             trouble: None,
             last: None,
+            scenario_consoles: Vec::new(),
+            stage_began: None,
         }
     }
 
@@ -121,6 +127,7 @@ impl Lane {
             let start = self.run.plan.start(stage).unwrap_or(State::Start);
             self.go_to(start)?;
             self.within = Some(stage);
+            self.stage_began = Some(Instant::now());
         }
         self.look_at_consoles(Some(step.id));
         if self.comes_after_prerequisites(step) {
@@ -138,6 +145,8 @@ impl Lane {
 
     fn run_once(&mut self, id: ScenarioId) -> (Outcome, Option<Duration>) {
         self.at = None;
+        self.scenario_consoles =
+            self.consoles.as_ref().map(ConsoleWatch::positions).unwrap_or_default();
         let (outcome, took) = match self.outcome_of_trouble() {
             Some(outcome) => (outcome, None),
             None => self.run_in_worker(id),
@@ -148,7 +157,7 @@ impl Lane {
             self.made_of.push(full_name(&self.run.suite, id));
         }
         if outcome.is_failure() {
-            self.aftermath(id);
+            self.aftermath(id, &outcome);
             self.skip_consoles();
         }
         (outcome, took)

@@ -29,6 +29,9 @@ const REPEAT: &str = "LAGO_REPEAT";
 /// Whether a failure of a scenario that is known to be unstable is tolerated.
 const TOLERATE_UNSTABLE: &str = "LAGO_TOLERATE_UNSTABLE";
 
+/// Whether evidence is collected after failures.
+const EVIDENCE: &str = "LAGO_EVIDENCE";
+
 /// Where the JUnit file goes; `--junitxml-file` wins over it.
 const JUNITXML_FILE: &str = "LAGO_JUNITXML_FILE";
 
@@ -45,6 +48,8 @@ pub(super) struct Options {
     pub(super) keep: Keep,
     /// Whether the run can pass with failures of scenarios that are known to be unstable.
     pub(super) tolerates_unstable: bool,
+    /// When evidence is collected.
+    pub(super) evidence: CollectEvidence,
     /// Whether no further scenario starts after a failure.
     pub(super) fail_fast: bool,
     /// Where output is printed as it comes, if it is.
@@ -61,6 +66,15 @@ pub(super) enum Live {
     Stdout,
     /// Standard output belongs to the JSON.
     Stderr,
+}
+
+/// When evidence of the environment is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum CollectEvidence {
+    /// Right after a scenario has failed.
+    #[default]
+    OnFailure,
+    Never,
 }
 
 /// Where a run starts.
@@ -92,6 +106,7 @@ impl Options {
             repeat: or_note(repeat(), &mut problems),
             keep: or_note(Keep::from_environment(), &mut problems),
             tolerates_unstable: or_note(switch(TOLERATE_UNSTABLE), &mut problems),
+            evidence: or_note(evidence(), &mut problems),
             fail_fast: arguments.fail_fast,
             live: live(arguments),
             show_output: arguments.show_output,
@@ -166,6 +181,15 @@ fn number(variable: &str) -> Result<Option<u32>, String> {
             Ok(number) => Ok(number),
         })
         .transpose()
+}
+
+/// Whether evidence is wanted: after failures, unless the user says `never`.
+fn evidence() -> Result<CollectEvidence, String> {
+    match value(EVIDENCE)?.as_deref() {
+        None | Some("failure") => Ok(CollectEvidence::OnFailure),
+        Some("never") => Ok(CollectEvidence::Never),
+        Some(other) => Err(format!("{EVIDENCE}={other}: it is `failure` or `never`")),
+    }
 }
 
 /// A variable that is `1` or `0`; without it, the same as `0`.

@@ -104,6 +104,8 @@ enum Verb {
     CopyFromVm(verbs::copy::FromVmArguments),
     /// Make a TCP port of a VM one of this machine's loopback interface, until Ctrl-C.
     Forward(verbs::forward::Arguments),
+    /// Gather what is known of the environment in a directory: consoles, journals, artifacts, screenshots, logs.
+    Collect(verbs::collect::Arguments),
     /// Print an ssh configuration with which `ssh VM` works.
     SshConfig(verbs::ssh_config::Arguments),
     /// Show or remove the cached environments that suites start from, or switch the cache on or off.
@@ -203,6 +205,7 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::CopyToVm(verb) => verb.run(&context)?,
         Verb::CopyFromVm(verb) => verb.run(&context)?,
         Verb::Forward(verb) => verb.run(&context)?,
+        Verb::Collect(verb) => verb.run(&context)?,
         Verb::SshConfig(verb) => verb.run(&context)?,
         Verb::Cache(verb) => verb.run(&context)?,
         Verb::GenerateConfig(_) => verbs::generate_config::run()?,

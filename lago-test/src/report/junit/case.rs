@@ -106,10 +106,25 @@ pub(super) fn test_case(
             (!output.is_empty()).then(|| clean(&output))
         }),
     };
-    if let Some(output) = output {
+    let attachments = attachments(&run.prefix, &story.evidence);
+    if let Some(output) = output.into_iter().chain(attachments).reduce(|all, more| all + &more) {
         case.set_system_out(output);
     }
     case
+}
+
+/// The lines by which Jenkins' JUnit Attachments plugin finds files. They come last in the output.
+fn attachments(prefix: &Path, files: &[&Path]) -> Option<String> {
+    let prefix = std::path::absolute(prefix).unwrap_or_else(|_| prefix.to_owned());
+    // The names of some were chosen by a guest. One that could be read as more than a name is left out.
+    let is_plain = |path: &str| !path.contains("]]") && !path.contains(char::is_control);
+    let lines = files
+        .iter()
+        .filter_map(|file| prefix.join(file).to_str().map(ToOwned::to_owned))
+        .filter(|path| is_plain(path))
+        .map(|path| format!("\n[[ATTACHMENT|{path}]]"));
+    let lines: String = lines.collect();
+    (!lines.is_empty()).then(|| lines + "\n")
 }
 
 /// What is said of a scenario that has no end: it waits for its turn, it runs now, or the run was killed.
@@ -172,6 +187,18 @@ fn message(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_evidence_are_attached_and_hostile_names_are_not() {
+        let files = [
+            Path::new("evidence/a.b/README.txt"),
+            Path::new("evidence/a.b/x]]\n[[ATTACHMENT|/etc/passwd"),
+            Path::new("evidence/a.b/y]]"),
+        ];
+        let expected = "\n[[ATTACHMENT|/p/default/evidence/a.b/README.txt]]\n";
+        assert_eq!(attachments(Path::new("/p/default"), &files).unwrap(), expected);
+        assert_eq!(attachments(Path::new("/p/default"), &[]), None);
+    }
 
     #[test]
     fn output_is_cut_only_when_all_of_it_is_too_much() {

@@ -1,7 +1,7 @@
 //! What the events tell of each scenario.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::events::{Event, OutputFile, OutputPart, What};
@@ -14,6 +14,8 @@ pub(super) struct Story<'a> {
     pub(super) log: Option<&'a Path>,
     /// Its tries, when it failed and could be tried again.
     pub(super) tries: Vec<Try<'a>>,
+    /// The files with evidence of its failures, from the prefix.
+    pub(super) evidence: Vec<&'a Path>,
     /// How it ended, once it has.
     pub(super) end: Option<End<'a>>,
 }
@@ -49,6 +51,10 @@ pub(super) fn stories(events: &[Event]) -> HashMap<(&str, &str), Story<'_>> {
                 let took = Duration::from_millis(*took_ms);
                 let end = End { outcome, took, output: output.as_ref() };
                 stories.entry((stage, scenario)).or_default().end = Some(end);
+            }
+            What::EvidenceCollected { stage, scenario, files, .. } => {
+                let files = files.iter().map(PathBuf::as_path);
+                stories.entry((stage, scenario)).or_default().evidence.extend(files);
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 pub(super) mod cache;
 pub(super) mod capsule;
+pub(super) mod collect;
 pub(super) mod console;
 pub(super) mod copy;
 pub(super) mod destroy;

@@ -24,6 +24,7 @@ use super::domain_xml::{DiskDevice, DomainDescription};
 use super::reach::VmReach;
 use crate::Result;
 use crate::guest::{Agent, Ssh, console};
+use crate::host::Acceleration;
 use crate::spec;
 
 pub use ending::VmEnding;
@@ -128,8 +129,13 @@ impl Vm {
         &self.inner.agent
     }
 
+    /// How the VM's processors run.
+    pub(crate) fn acceleration(&self) -> Acceleration {
+        self.inner.description.acceleration
+    }
+
     /// The disks that the VM uses when it starts now.
-    pub(super) fn current_disks(&self) -> Result<Vec<DiskDevice>> {
+    pub(crate) fn current_disks(&self) -> Result<Vec<DiskDevice>> {
         self.inner.disks.current()
     }
 
@@ -176,7 +182,7 @@ impl Vm {
         self.error(action, source)
     }
 
-    pub(super) fn connection(&self) -> &Arc<Connection> {
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.inner.connection
     }
 

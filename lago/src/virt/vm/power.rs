@@ -1,6 +1,7 @@
 //! Powering a VM on and off, and holding it still.
 
 use std::fmt;
+use std::time::Duration;
 
 use virt::domain::{Domain, DomainState};
 use virt::error::ErrorNumber;
@@ -55,7 +56,12 @@ impl From<virt::domain::DomainStateEnum> for VmState {
 impl Vm {
     /// What the VM is doing.
     pub fn state(&self) -> Result<VmState, VirtError> {
-        match self.ask(QUESTION_LIMIT, Domain::state)? {
+        self.state_within(QUESTION_LIMIT)
+    }
+
+    /// As [`Self::state`], for who does not wait so long for a libvirt that hangs.
+    pub(crate) fn state_within(&self, limit: Duration) -> Result<VmState, VirtError> {
+        match self.ask(limit, Domain::state)? {
             Ok((state, _)) => Ok(state.into()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(VmState::Down),
             Err(e) => Err(self.error("look at", &e)),
@@ -100,7 +106,12 @@ impl Vm {
 
     /// Makes the VM stand still; one that does is left alone. Nothing in the guest notices, until [`Self::resume`].
     pub fn pause(&self) -> Result<(), VirtError> {
-        self.change("pause", Domain::suspend)
+        self.pause_within(CHANGE_LIMIT)
+    }
+
+    /// As [`Self::pause`], for who does not wait so long for a libvirt that hangs.
+    pub(crate) fn pause_within(&self, limit: Duration) -> Result<(), VirtError> {
+        self.change_within(limit, "pause", Domain::suspend)
     }
 
     /// Lets the VM run on; one that runs is left alone.
