@@ -1,14 +1,15 @@
 //! An environment that was started before starts from there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use lago::cache::{Cache, Prune, StartOrigin, Started};
+use lago::templates::TemplateStore;
 use lago::{InitFile, Prefix, cmd};
-use lago_system_tests::{Environment, Place, Traces, init_file, lago, run};
+use lago_system_tests::{Environment, Place, Traces, init_file, lago, run, store};
 
 /// More than what the tests put into a cache.
 const LIMIT: u64 = 10 << 30;
@@ -38,6 +39,12 @@ fn host_key(prefix: &Prefix) -> String {
 fn console(prefix: &Prefix) -> String {
     let log = fs::read(prefix.paths().console_log("vm0")).unwrap();
     String::from_utf8_lossy(&log).into_owned()
+}
+
+/// Whom the store knows to use an image.
+fn image_users() -> Vec<PathBuf> {
+    let images = TemplateStore::open(&store()).unwrap().entries().unwrap();
+    images.into_iter().flat_map(|image| image.users).collect()
 }
 
 #[test]
@@ -77,7 +84,9 @@ fn the_second_start_goes_on_from_the_first() {
     assert!(cache.prune(Prune::All).unwrap().is_empty(), "a fork stands on it");
     second.prefix.destroy().unwrap();
     traces.assert_none_left();
+    assert!(image_users().contains(&entries[0].path), "the entry stands on the image");
     assert_eq!(cache.prune(Prune::All).unwrap().len(), 1);
+    assert!(!image_users().contains(&entries[0].path));
     assert!(cache.entries().unwrap().is_empty());
 }
 

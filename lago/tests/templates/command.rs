@@ -1,13 +1,17 @@
 //! The verbs of the `lago` command.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, noise, sha256, stderr};
-use crate::server::Server;
+use crate::server::{Fault, Served, Server};
 
 /// Runs `lago` and reads what it prints.
 #[track_caller]
@@ -50,6 +54,41 @@ fn the_store_is_listed_and_pruned() {
     assert_eq!(at.files(), <[&str; 0]>::default());
     let both = lago().args(["store", "prune", "--all", "--older-than", "1"]).output().unwrap();
     assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn a_terminal_shows_how_far_a_download_is() {
+    let at = Fixture::new();
+    let (server, manifest) = manifest(&at, &[]);
+    let image = noise(2 << 20);
+    let slow = Fault::Slow(200_000, Duration::from_millis(60));
+    server.serve("disk", Served::new(image.clone()).faults([slow]));
+    let text = fs::read_to_string(&manifest).unwrap().replace(&sha256(&[]), &sha256(&image));
+    fs::write(&manifest, text).unwrap();
+    let pty = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&pty).unwrap();
+    rustix::pty::unlockpt(&pty).unwrap();
+    let size = Winsize { ws_row: 24, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&pty, size).unwrap();
+    let name = rustix::pty::ptsname(&pty, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let mut lago = at.lago(Some(&manifest));
+    lago.args(["template", "fetch", "disk"])
+        .env("TERM", "xterm")
+        .stdout(Stdio::null())
+        .stderr(terminal);
+    let mut child = lago.spawn().unwrap();
+    // Only the child has the terminal now: reading ends with it.
+    drop(lago);
+    let mut shown = Vec::new();
+    let mut master = fs::File::from(pty);
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = master.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..count]);
+    }
+    assert!(child.wait().unwrap().success());
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("/2.00 MiB"), "{shown}");
 }
 
 #[test]

@@ -289,6 +289,20 @@ fn a_newer_image_at_the_same_address_comes_when_it_is_asked_for_and_nobody_uses_
 }
 
 #[test]
+fn a_login_in_the_address_is_used_and_never_shown() {
+    let (at, server, image) = (Fixture::new(), Server::start(), noise(1000));
+    server.serve_bytes("disk", image.clone());
+    let url = |path| server.url(path).replace("://", "://me:secret@");
+    let stored = at.assert_fetches(&at.at(&url("disk"), &sha256(&image)), &image);
+    assert_eq!(server.requests("disk")[0].headers["authorization"], "Basic bWU6c2VjcmV0");
+    let record = fs::read_to_string(at.store_file(".stored")).unwrap();
+    assert!(!record.contains("secret"), "{record}");
+    fs::remove_file(stored.path).unwrap();
+    let error = at.refusal(&at.at(&url("gone"), &sha256(&image)));
+    assert!(error.contains("/gone") && !error.contains("secret"), "{error}");
+}
+
+#[test]
 fn nothing_is_used_without_a_digest() {
     let (at, server) = (Fixture::new(), Server::start());
     server.serve_bytes("images/disk", "x");

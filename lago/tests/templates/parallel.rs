@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use lago::templates::TransferOptions;
 
@@ -88,9 +89,34 @@ fn parts_that_came_are_kept_when_the_server_is_given_up() {
 #[test]
 fn a_server_that_does_not_offer_ranges_is_not_asked_for_them() {
     let (at, server, image) = (in_parts(), Server::start(), noise(5 * PART));
-    server.serve("disk", Served { ranges: false, ..Served::new(image.clone()) });
+    server.serve("disk", Served { offers_ranges: false, ..Served::new(image.clone()) });
     at.assert_fetches(&at.at(&server.url("disk"), &sha256(&image)), &image);
     assert_eq!(server.ranges("disk"), ["whole"]);
+}
+
+#[test]
+fn one_that_offers_them_and_has_none_gives_the_whole() {
+    let (at, server, image) = (in_parts(), Server::start(), noise(5 * PART));
+    server.serve("disk", Served { ranges: false, ..Served::new(image.clone()) });
+    at.assert_fetches(&at.at(&server.url("disk"), &sha256(&image)), &image);
+}
+
+#[test]
+fn a_server_that_does_not_like_many_connections_gets_fewer() {
+    let part_size = PART as u64;
+    let at = Fixture::with(TransferOptions {
+        parallel_from: 2 * part_size,
+        part_size,
+        attempts: 2,
+        ..options()
+    });
+    let (server, image) = (Server::start(), noise(8 * PART));
+    // The first part comes slowly enough for the other connections to give up.
+    let slow = Fault::Slow(20_000, Duration::from_millis(20));
+    let faults = [vec![slow], vec![Fault::Status(503, vec![]); 6]].concat();
+    server.serve("disk", Served::new(image.clone()).faults(faults));
+    at.assert_fetches(&at.at(&server.url("disk"), &sha256(&image)), &image);
+    assert_eq!(server.requests("disk").len(), 8 + 6);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_file_that_changes_all_the_time_is_given_up() {
 #[test]
 fn a_server_without_ranges_begins_again() {
     let (at, server, image) = (Fixture::new(), Server::start(), noise(IMAGE));
-    let file = Served { ranges: false, ..Served::new(image.clone()) };
+    let file = Served { ranges: false, offers_ranges: false, ..Served::new(image.clone()) };
     server.serve("disk", file.faults([Fault::Cut(700_000)]));
     at.assert_fetches(&at.at(&server.url("disk"), &sha256(&image)), &image);
     assert_eq!(server.requests("disk").len(), 2, "the answer with the whole file is used");

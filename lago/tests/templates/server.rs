@@ -18,6 +18,8 @@ pub(crate) struct Served {
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
     pub(crate) ranges: bool,
+    /// Whether it says that it has ranges.
+    pub(crate) offers_ranges: bool,
     /// Whether the answer says how long it is.
     pub(crate) length: bool,
     /// What it says instead of the truth.
@@ -77,6 +79,7 @@ impl Served {
             etag: Some("\"one\"".to_owned()),
             last_modified: None,
             ranges: true,
+            offers_ranges: true,
             length: true,
             claimed_length: None,
             faults: Vec::new(),
@@ -219,7 +222,7 @@ fn answer(stream: &mut impl Write, request: &Request, shared: &Shared) -> io::Re
     let mut headers = Vec::new();
     headers.extend(served.etag.clone().map(|tag| ("ETag", tag)));
     headers.extend(served.last_modified.clone().map(|time| ("Last-Modified", time)));
-    if served.ranges {
+    if served.offers_ranges {
         headers.push(("Accept-Ranges", "bytes".to_owned()));
     }
     let total = served.content.len();

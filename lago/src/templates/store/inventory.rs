@@ -116,6 +116,7 @@ impl TemplateStore {
             // Somebody may have used it since it was looked at.
             let users = Users::read(&self.file_of(&entry.name, Kind::Users))?.existing();
             if !users.is_empty() || !is_prunable(&entry, what) {
+                self.remove(&entry.name, &[Kind::Part, Kind::PartState, Kind::New])?;
                 continue;
             }
             self.remove_files(&entry.name, lock)?;
@@ -129,8 +130,16 @@ impl TemplateStore {
     fn remove_files(&self, name: &str, lock: DirLock) -> Result<(), TemplateError> {
         let others = Kind::ALL.iter().map(|(kind, _)| *kind);
         let others = others.filter(|kind| !matches!(kind, Kind::Image | Kind::Lock));
-        for kind in [Kind::Image].into_iter().chain(others).chain([Kind::Lock]) {
-            let path = self.file_of(name, kind);
+        let kinds: Vec<Kind> =
+            [Kind::Image].into_iter().chain(others).chain([Kind::Lock]).collect();
+        self.remove(name, &kinds)?;
+        drop(lock);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str, kinds: &[Kind]) -> Result<(), TemplateError> {
+        for kind in kinds {
+            let path = self.file_of(name, *kind);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(FileError::io("remove", &path)(error).into());
@@ -138,7 +147,6 @@ impl TemplateStore {
                 _ => {}
             }
         }
-        drop(lock);
         Ok(())
     }
 

@@ -239,6 +239,18 @@ fn what_is_used_is_never_pruned_and_what_is_not_is() {
 }
 
 #[test]
+fn what_an_interrupted_download_left_beside_a_used_image_is_pruned() {
+    let at = Fixture::new(b"a disk");
+    let (uuid, prefix) = at.prefix("p");
+    at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    for kind in [Kind::Part, Kind::PartState, Kind::New] {
+        fs::write(at.store.file(&at.version, kind), "half").unwrap();
+    }
+    assert_eq!(at.store.prune(StorePrune::Useless).unwrap(), []);
+    assert_eq!(at.files(), ["", ".hash", ".metadata", ".stored", ".users"]);
+}
+
+#[test]
 fn what_is_of_no_use_is_pruned_in_any_case() {
     let at = Fixture::new(b"a disk");
     at.store.download(&at.version).unwrap();

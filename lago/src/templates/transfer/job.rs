@@ -30,6 +30,8 @@ struct Shared {
     state: State,
     /// Parts that somebody is fetching.
     taken: Vec<bool>,
+    /// How many connections are at work.
+    working: usize,
     /// The first part that is not complete.
     first_open: usize,
     end: Option<End>,
@@ -82,7 +84,8 @@ impl Job {
             file.set_len(length).map_err(FileError::io("write", path))?;
         }
         let taken = vec![false; state.parts.len()];
-        let shared = Shared { state, taken, first_open: 0, end: None, saved: Instant::now() };
+        let shared =
+            Shared { state, taken, working: 0, first_open: 0, end: None, saved: Instant::now() };
         let job = Self {
             file,
             path: path.to_owned(),
@@ -98,18 +101,28 @@ impl Job {
         self.lock().state.clone()
     }
 
-    /// The next part that nobody is fetching, which is the caller's from now on.
-    pub(super) fn take_part(&self) -> Option<usize> {
+    /// The first part for a connection that begins to work.
+    pub(super) fn first_part(&self) -> Option<usize> {
         let mut shared = self.lock();
-        if shared.end.is_some() {
-            return None;
+        shared.working += 1;
+        shared.take_part()
+    }
+
+    /// The next part for a connection that has finished one. Without any it has no more to do.
+    pub(super) fn next_part(&self) -> Option<usize> {
+        self.lock().take_part()
+    }
+
+    /// Gives a part to the other connections and ends this one; false when there are no others.
+    pub(super) fn leave_to_others(&self, index: usize) -> bool {
+        let mut shared = self.lock();
+        // Whoever works asks for a next part, and finds this one.
+        if shared.working < 2 {
+            return false;
         }
-        let open = |(index, part): (usize, &Part)| {
-            (!part.complete && !shared.taken[index]).then_some(index)
-        };
-        let next = shared.state.parts.iter().enumerate().find_map(open)?;
-        shared.taken[next] = true;
-        Some(next)
+        shared.working -= 1;
+        shared.taken[index] = false;
+        true
     }
 
     /// A part as it is now.
@@ -211,6 +224,18 @@ impl Job {
 }
 
 impl Shared {
+    /// A part that nobody is fetching, which is the caller's from now on; without any, the caller ends.
+    fn take_part(&mut self) -> Option<usize> {
+        let open =
+            |(index, part): (usize, &Part)| (!part.complete && !self.taken[index]).then_some(index);
+        let next = self.state.parts.iter().enumerate().find_map(open);
+        match next.filter(|_| self.end.is_none()) {
+            Some(next) => self.taken[next] = true,
+            None => self.working -= 1,
+        }
+        next.filter(|_| self.end.is_none())
+    }
+
     /// Up to where everything is there, and whether that is all.
     fn frontier(&self) -> (u64, bool) {
         match self.state.parts.get(self.first_open) {

@@ -8,6 +8,7 @@ mod options;
 mod patience;
 mod progress;
 mod state;
+mod worker;
 
 pub(super) use client::Authorization;
 pub use client::{Remote, Transfer};

@@ -8,7 +8,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT_RANGES, CONTENT_LENGTH, ETAG, HeaderMap, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
-use super::client::text;
+use super::client::{Remote, text};
 use super::options::TransferOptions;
 
 /// The progress of one file. It stays true when the process is killed: what it says has come is in the file.
@@ -24,6 +24,15 @@ pub(super) struct State {
     pub(super) length: Option<u64>,
     /// The parts, in the order of the file and without gaps.
     pub(super) parts: Vec<Part>,
+}
+
+/// Whether a large file may come in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Division {
+    /// If the server says that it can.
+    IfPossible,
+    /// Not again: it said so, and could not.
+    Whole,
 }
 
 /// What identifies a version of a file on its server (RFC 9110, section 8.8).
@@ -78,23 +87,26 @@ impl Part {
 impl State {
     /// Nothing has come yet; the server's answer to a request for the whole file tells what there is.
     pub(super) fn new(
-        url: &Url,
+        remote: &Remote,
         location: &Url,
         headers: &HeaderMap,
-        size: Option<u64>,
+        division: Division,
         options: &TransferOptions,
     ) -> Self {
-        let length = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok()).or(size);
+        let said = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let length = said.or(remote.size);
         let validator = Validator::of(headers);
         let ranges = text(headers, &ACCEPT_RANGES).is_some_and(|units| units.trim() == "bytes");
-        let parallel = validator.is_some() && ranges && options.connections > 1;
+        let allowed = division == Division::IfPossible && options.connections > 1;
+        let parallel = allowed && ranges && validator.is_some();
         let parts = match length {
             Some(length) if parallel && length >= options.parallel_from => {
                 split(length, options.part_size)
             }
             end => vec![Part { start: 0, end, done: 0, complete: end == Some(0) }],
         };
-        Self { url: url.clone(), location: location.clone(), validator, length, parts }
+        let (url, location) = (remote.url.clone(), location.clone());
+        Self { url, location, validator, length, parts }
     }
 
     /// What an earlier process left beside the file, if it belongs to the same address and can be continued.
@@ -177,7 +189,13 @@ mod tests {
         let url = Url::parse("http://x/disk").unwrap();
         let options =
             TransferOptions { parallel_from: 100, part_size: 40, ..TransferOptions::default() };
-        State::new(&url, &url, &headers(pairs), None, &options)
+        State::new(
+            &Remote::from(url.clone()),
+            &url,
+            &headers(pairs),
+            Division::IfPossible,
+            &options,
+        )
     }
 
     #[test]
