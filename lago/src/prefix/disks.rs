@@ -14,7 +14,7 @@ use super::{InitOptions, PrefixError};
 use crate::Result;
 use crate::paths::Paths;
 use crate::spec::{Disk, DiskFormat, DiskKind, FileSource};
-use crate::templates::ImageFormat;
+use crate::templates::{ImageFormat, fetch_file};
 use crate::utils::{FileError, HostCommand, PRIVATE_MODE, parallel, write_file};
 use crate::virt::domain_xml::DiskDevice;
 
@@ -110,13 +110,8 @@ fn make_disk(
         DiskKind::File { source: FileSource::Path(path), make_a_copy: false } => {
             target.backing(path)?.path
         }
-        DiskKind::File { source: FileSource::Url { url, .. }, .. } => {
-            return Err(PrefixError::Unsupported {
-                vm: vm.to_owned(),
-                what: format!("disk {} is to be fetched from {url}", disk.name),
-                instead: "fetch it beforehand and give its path",
-            }
-            .into());
+        DiskKind::File { source: FileSource::Url { url, path }, make_a_copy } => {
+            target.fetched(url, path.as_deref(), *make_a_copy)?
         }
     };
     let path = require_text(path)?;
@@ -182,6 +177,17 @@ impl Target<'_> {
             .run()
             .map_err(|source| self.error(source))?;
         Ok(self.path.clone())
+    }
+
+    /// The file at an address: in the prefix, or where it is kept for several prefixes.
+    fn fetched(&self, url: &str, kept: Option<&Path>, make_a_copy: bool) -> Result<PathBuf> {
+        let place = kept.unwrap_or(&self.path);
+        fetch_file(url, place).map_err(|source| self.error(source))?;
+        match kept {
+            None => Ok(self.path.clone()),
+            Some(kept) if make_a_copy => self.copy(kept),
+            Some(kept) => Ok(self.backing(kept)?.path),
+        }
     }
 
     fn backing(&self, path: &Path) -> Result<Backing> {

@@ -115,7 +115,8 @@ pub enum TemplateError {
     },
     /// There is no list of digests in any of the usual places.
     #[error(
-        "there is no digest of {url} to verify it by: give it with --sha256, or its list with --checksum-url; looked for {}",
+        "there is no digest of {url} to verify it by: looked for {}; `lago template add` takes one with --sha256, or where it is \
+         listed with --checksum-url",
         tried.join(", ")
     )]
     NoChecksumFile {

@@ -12,6 +12,7 @@ mod origin;
 mod provider;
 mod repos;
 mod repository;
+mod single;
 mod sparse;
 mod store;
 mod transfer;
@@ -31,6 +32,7 @@ pub use provider::{
 };
 pub use repos::{AddedRepository, RepositoryKind, TemplateRepos, Update};
 pub use repository::{Template, TemplateRepository, TemplateVersion};
+pub use single::fetch_file;
 pub use store::{
     STORE_LOCK_LIMIT, StoreEntry, StoreEntryState, StorePrune, StoredImage, TemplateStore,
 };

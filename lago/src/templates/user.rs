@@ -4,25 +4,20 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use indexmap::IndexMap;
-use reqwest::Url;
 
 use super::digest::Digest;
 use super::error::TemplateError;
 use super::manifest::{Manifest, Source, TemplateEntry, VersionEntry, check_name};
 use super::provider::{
-    HttpTemplateProvider, ImageEntry, Metadata, OCI_SCHEME, OciTemplateProvider, Reference,
-    TemplateProvider,
+    ImageEntry, Metadata, OCI_SCHEME, OciTemplateProvider, Reference, TemplateProvider as _,
 };
 use super::repos::TemplateRepos;
+use super::single::{find_checksum_file, listed_at};
 use super::transfer::{Remote, Transfer};
 use crate::utils::{read_json, write_json};
 
 /// The name of the user's own repository.
 const REPOSITORY: &str = "user";
-
-/// Where checksum files of an image usually are: beside it under its name and more, or in its directory.
-const BESIDE: [&str; 5] = [".sha256", ".sha512", ".SHA256SUM", ".CHECKSUM", ".hash"];
-const IN_DIRECTORY: [&str; 3] = ["SHA256SUMS", "SHA512SUMS", "CHECKSUM"];
 
 /// Extensions that are not part of an image's name.
 const EXTENSIONS: [&str; 8] = [".xz", ".gz", ".zst", ".qcow2", ".img", ".raw", ".hash", ".tar"];
@@ -184,38 +179,6 @@ fn entry(source: &str, handle: &str, hash: Option<Digest>) -> VersionEntry {
     }
 }
 
-fn listed_at(url: &Url, checksum_url: &str, transfer: &Transfer) -> Result<Digest, TemplateError> {
-    let image = ImageEntry {
-        handle: url.to_string(),
-        hash: None,
-        checksum_url: Some(checksum_url.to_owned()),
-    };
-    HttpTemplateProvider::new(None)?.get_hash(&image, transfer)
-}
-
-/// The first of the usual checksum files that lists the image.
-fn find_checksum_file(url: &Url, transfer: &Transfer) -> Result<String, TemplateError> {
-    let candidates = candidates(url);
-    for candidate in &candidates {
-        match listed_at(url, candidate, transfer) {
-            Ok(_) => return Ok(candidate.clone()),
-            Err(TemplateError::Transfer(error)) if !error.is_refusal() => return Err(error.into()),
-            Err(error) => tracing::debug!("{error}"),
-        }
-    }
-    Err(TemplateError::NoChecksumFile { url: super::transfer::shown(url), tried: candidates })
-}
-
-fn candidates(url: &Url) -> Vec<String> {
-    let beside = BESIDE.iter().map(|suffix| {
-        let mut beside = url.clone();
-        beside.set_path(&format!("{}{suffix}", url.path()));
-        String::from(beside)
-    });
-    let around = IN_DIRECTORY.iter().filter_map(|name| url.join(name).ok()).map(String::from);
-    beside.chain(around).collect()
-}
-
 /// The last part of an address, without what it only says about the file.
 fn name_of(url: &str) -> String {
     if let Ok(reference) = url.parse::<Reference>() {
@@ -259,12 +222,5 @@ mod tests {
         assert_eq!(version_of(&mut versions, one()), "v1");
         versions.shift_remove("v1");
         assert_eq!(version_of(&mut versions, one()), "v3");
-    }
-
-    #[test]
-    fn checksum_files_are_looked_for_where_distributions_put_them() {
-        let candidates = candidates(&Url::parse("https://x/images/disk.qcow2").unwrap());
-        assert_eq!(candidates[0], "https://x/images/disk.qcow2.sha256");
-        assert!(candidates.contains(&"https://x/images/SHA512SUMS".to_owned()), "{candidates:?}");
     }
 }

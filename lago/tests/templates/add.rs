@@ -52,7 +52,7 @@ fn its_digest_is_found_where_distributions_list_it() {
     let url = server.url("images/disk.img");
     let error = add(&at, &new(&url)).unwrap_err();
     assert!(
-        error.contains("give it with --sha256") && error.contains("images/SHA512SUMS"),
+        error.contains("takes one with --sha256") && error.contains("images/SHA512SUMS"),
         "{error}"
     );
     assert!(!at.path().join("repos/user.json").exists());

@@ -152,3 +152,47 @@ fn a_digest_that_is_none_is_a_mistake_of_the_command_line() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(!Path::new(&at.path().join("repos")).exists());
 }
+
+#[test]
+fn a_disk_of_an_init_file_may_be_a_file_on_a_server() {
+    let (at, server, image) = (Fixture::new(), Server::start(), noise(50_000));
+    server.serve_bytes("cd.iso", image.clone());
+    let kept = at.path().join("kept/data.img");
+    let init_file = format!(
+        "domains:\n  vm0:\n    memory: 128\n    bootstrap: false\n    nics: [{{net: lan}}]\n    disks:\n      \
+         - {{name: cd, type: file, url: '{url}', dev: hda, format: iso}}\n      \
+         - {{name: data, type: file, url: '{url}', path: {kept}, make_a_copy: true, dev: vda, format: raw}}\n\
+         nets:\n  lan: {{type: nat, management: true}}\n",
+        url = server.url("cd.iso"),
+        kept = kept.display(),
+    );
+    let path = at.path().join("LagoInitFile.yaml");
+    fs::write(&path, init_file).unwrap();
+    let prefix = at.path().join("prefix");
+    let init = || {
+        let mut lago = at.lago(None);
+        lago.arg("--prefix-path").arg(&prefix).arg("init").arg(&path).output().unwrap()
+    };
+    let output = init();
+    assert!(stderr(&output).contains("there is no digest of"), "{output:?}");
+    assert!(!prefix.exists() && !kept.exists());
+
+    server.serve_bytes("cd.iso.sha256", format!("{}  cd.iso\n", sha256(&image)));
+    let output = init();
+    assert!(output.status.success(), "{output:?}");
+    let images = prefix.join("images");
+    for file in [images.join("vm0-cd.iso"), images.join("vm0-data.img"), kept.clone()] {
+        assert!(fs::read(&file).unwrap() == image, "{}", file.display());
+    }
+    let left = |dir: &Path| fs::read_dir(dir).unwrap().count();
+    assert_eq!((left(&images), left(kept.parent().unwrap())), (2, 1));
+
+    // What is kept needs no server.
+    drop(server);
+    fs::remove_dir_all(&prefix).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let without_cd: Vec<&str> = text.lines().filter(|line| !line.contains("name: cd")).collect();
+    fs::write(&path, without_cd.join("\n")).unwrap();
+    let output = init();
+    assert!(output.status.success(), "{output:?}");
+}

@@ -8,7 +8,7 @@ use lago::templates::{ImageFormat, TemplateError, TransferOptions};
 use lago::utils::HostCommand;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, compressed, noise, options, sha256, sparse_image, sum};
+use crate::fixture::{Fixture, compressed, noise, options, sha256, sparse_image, stderr, sum};
 use crate::server::{Fault, Served, Server};
 
 fn below(server: &Server) -> Value {
@@ -77,6 +77,11 @@ fn a_repository_of_lagos_form_works_with_its_sha1_and_its_compressed_images() {
     let stored = at.assert_fetches(&version, &image);
     assert_eq!(stored.metadata["distro"], "el7");
     assert_eq!(stored.digest.as_hex(), sum("sha1sum", &image));
+
+    fs::remove_file(stored.path).unwrap();
+    let mut lago = at.lago(Some(&at.path().join("repo.json")));
+    let said = stderr(&lago.args(["template", "fetch", "disk"]).output().unwrap());
+    assert!(said.contains("test:disk:v1 by a SHA-1, which can be forged"), "{said}");
 }
 
 #[test]
