@@ -13,6 +13,7 @@ mod live;
 mod nextest;
 mod options;
 mod plan;
+mod refusal;
 mod run;
 mod runner;
 mod saved;
@@ -41,60 +42,42 @@ use interrupts::Interrupts;
 use live::{LiveView, Overview};
 use nextest::Nextest;
 use options::{From, Options};
+use refusal::Refusal;
 use run::{Claim, Run};
 use runner::{Prepared, Runner};
 use selection::Selection;
-use show::{Ended, Listed, LogFile, Style};
+use show::{Ended, Listed, LogFile, Shown, Style};
 use work::Works;
 
-/// The command line or the suite itself is wrong; also clap's own code for that.
-const EXIT_REFUSED: u8 = 2;
-
 /// Runs what the command line asks for.
-pub(crate) fn main(mut suite: Suite) -> ExitCode {
+pub(crate) fn main(suite: Suite) -> ExitCode {
+    let name = suite.name().to_owned();
+    obey(suite).unwrap_or_else(|refusal| refusal.tell(&name))
+}
+
+fn obey(mut suite: Suite) -> Result<ExitCode, Refusal> {
     let arguments = Arguments::read();
     // The line with a scenario's name may not have ended yet.
     let works = Works::default();
     tell::tell_what_the_library_says("warn", "\n", Some(works.layer()));
-    let mut problems = arguments.refusals();
-    problems.extend(check::problems(&suite));
-    let nextest = Nextest::from_environment().unwrap_or_else(|problem| {
-        problems.push(problem);
-        Nextest::Absent
-    });
-    if !problems.is_empty() {
-        return refused(&suite, &problems);
-    }
+    let nextest = checked(&suite, &arguments)?;
     let selecting = nextest.arguments(&suite, &arguments);
     let mut selection = Selection::new(&mut suite, &selecting);
-    let options = match Options::read(&suite, &arguments) {
-        Ok(options) => options,
-        Err(problems) => return refused(&suite, &problems),
-    };
-    if let Some(From::Stage(stage)) = options.from
-        && !arguments.list
-    {
-        selection.begin_after(stage);
-    }
-    let log_file = match arguments.logfile.as_deref().map(LogFile::create).transpose() {
-        Ok(log_file) => log_file,
-        Err(problem) => return refused(&suite, &[problem]),
-    };
+    let options = Options::read(&suite, &arguments)?;
+    let log_file = arguments.logfile.as_deref().map(LogFile::create).transpose()?;
     if arguments.list {
         return list(&nextest.list(&suite, &selection, &arguments), &arguments, log_file);
     }
+    if let Some(From::Stage(stage)) = options.from {
+        selection.begin_after(stage);
+    }
     let style = Style::new(&arguments, nextest.is_by_scenario());
     if selection.is_empty() {
-        return show_what_is_ignored(&selection, style);
+        return show_what_is_ignored(&selection, style, log_file);
     }
-    let init_file = match init_file(&suite) {
-        Ok(init_file) => init_file,
-        Err(problems) => return refused(&suite, &problems),
-    };
-    let interrupts = match Interrupts::watch() {
-        Ok(interrupts) => interrupts,
-        Err(error) => return broken(&format!("cannot watch for signals: {error}")),
-    };
+    let init_file = init_file(&suite)?;
+    let interrupts = Interrupts::watch()
+        .map_err(|error| Refusal::Broken(format!("cannot watch for signals: {error}")))?;
     // What can be started from is known only once no other run can change it.
     let claim = Claim::take(&suite, &options, nextest.part_of(), &interrupts);
     let place = claim.as_ref().ok().zip(init_file.as_ref()).map(|(claim, init_file)| Place {
@@ -103,46 +86,57 @@ pub(crate) fn main(mut suite: Suite) -> ExitCode {
         each_alone: nextest.is_by_scenario(),
         interrupts: &interrupts,
     });
-    let ground = match ground(&suite, &selection, options.from, place) {
-        Ok(ground) => ground,
-        Err(problem) => return refused(&suite, &[problem]),
-    };
+    let ground = ground(&suite, &selection, options.from, place)?;
     let program = selection.program(&ground.plan);
     let overview = Arc::new(Overview::new(program.shown.len()));
     let view = LiveView::start(style, Arc::clone(&overview), works.clone());
     let run = Run::new(suite, ground.plan, program, options, interrupts);
     let run = run.watched_by(works, overview);
     let prepared = Prepared { claim, earlier: ground.earlier, init_file };
-    execute(style, view, log_file, run, prepared)
+    Ok(execute(style, view, log_file, run, prepared))
 }
 
-fn refused(suite: &Suite, problems: &[String]) -> ExitCode {
-    for problem in problems {
-        tell(format_args!("suite `{}`: {problem}", suite.name()));
+/// What the suite is to nextest, if nothing is wrong so far.
+fn checked(suite: &Suite, arguments: &Arguments) -> Result<Nextest, Vec<String>> {
+    let mut problems = arguments.refusals();
+    problems.extend(check::problems(suite));
+    let nextest = Nextest::from_environment();
+    match (nextest, problems.is_empty()) {
+        (Ok(nextest), true) => Ok(nextest),
+        (nextest, _) => {
+            problems.extend(nextest.err());
+            Err(problems)
+        }
     }
-    ExitCode::from(EXIT_REFUSED)
-}
-
-fn broken(problem: &str) -> ExitCode {
-    tell(problem);
-    ExitCode::from(runner::EXIT_INFRASTRUCTURE)
 }
 
 /// Prints what is selected. Starts nothing and writes nothing but the log file, if that is asked for.
-fn list(listed: &[Listed], arguments: &Arguments, log_file: Option<LogFile>) -> ExitCode {
-    let written = log_file.map_or(Ok(()), |mut log_file| log_file.list(listed));
-    let printed = show::list(listed, arguments.format())
-        .map_err(|error| format!("the list cannot be printed: {error}"));
-    match written.and(printed) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => broken(&problem),
-    }
+fn list(
+    listed: &[Listed],
+    arguments: &Arguments,
+    log_file: Option<LogFile>,
+) -> Result<ExitCode, Refusal> {
+    log_file.map_or(Ok(()), |mut log_file| log_file.list(listed)).map_err(Refusal::Broken)?;
+    show::list(listed, arguments.format())
+        .map_err(|error| Refusal::Broken(format!("the list cannot be printed: {error}")))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Nothing is to run, so nothing is started and nothing written.
-fn show_what_is_ignored(selection: &Selection, style: Style) -> ExitCode {
+/// Nothing is to run, so nothing is started, and nothing written but the log file, if that is asked for.
+fn show_what_is_ignored(
+    selection: &Selection,
+    style: Style,
+    log_file: Option<LogFile>,
+) -> Result<ExitCode, Refusal> {
+    let ended = |shown: &Shown| Ended::ignored(shown.ignore_reason());
     let program = selection.program(&selection.plan(|_| false));
-    show::run(program, style, |shown| Ended::ignored(shown.ignore_reason())).exit_code()
+    if let Some(mut log_file) = log_file {
+        let mut results = program.shown.iter();
+        results
+            .try_for_each(|shown| log_file.result(&shown.name(), &ended(shown), false))
+            .map_err(Refusal::Broken)?;
+    }
+    Ok(show::run(program, style, ended).exit_code())
 }
 
 /// The suite's init file, if it has one, and if that has what the scenarios need.

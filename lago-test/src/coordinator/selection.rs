@@ -149,12 +149,9 @@ fn asked(arguments: &Arguments, name: &str, ignore_reason: Option<&str>) -> Aske
     let (wanted, left_out) = (arguments.selects(name), arguments.skips(name));
     let runs_ignored = arguments.ignored || arguments.include_ignored;
     match ignore_reason {
-        _ if arguments.only_benchmarks() => {
-            if wanted && !left_out {
-                Asked::Ignored(NO_BENCHMARKS.to_owned())
-            } else {
-                Asked::Absent
-            }
+        reason if arguments.only_benchmarks() => {
+            let reason = reason.unwrap_or(NO_BENCHMARKS).to_owned();
+            if wanted && !left_out { Asked::Ignored(reason) } else { Asked::Absent }
         }
         Some(_) if left_out || !wanted => Asked::Absent,
         Some(reason) if !runs_ignored => Asked::Ignored(reason.to_owned()),

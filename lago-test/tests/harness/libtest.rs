@@ -123,6 +123,11 @@ fn log_files_are_the_same() {
         assert_eq!(read("suite"), read("libtest"));
         assert_eq!(read("suite").lines().count(), 4);
     }
+    suite(&["--logfile", &path("benches"), "--bench"], false);
+    let benches = std::fs::read_to_string(path("benches")).unwrap();
+    assert_eq!(benches.lines().filter(|line| line.starts_with("ignored: ")).count(), 4);
+    assert!(benches.contains("ignored: takes an hour serve::fetch\n"), "{benches}");
+
     let refused = suite(&["--logfile", "/no/such/log"], false);
     assert_eq!(refused.exit_code(), Some(2));
     assert!(
