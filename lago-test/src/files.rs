@@ -38,8 +38,8 @@ const EVENTS: &str = "events.jsonl";
 /// A run's own directory, inside the prefix.
 const SCENARIOS: &str = "scenarios";
 
-/// What reports are made of, inside the prefix.
-const RECORDS: [&str; 2] = [EVENTS, SCENARIOS];
+/// The directories of what a run records, inside the prefix.
+const RECORD_DIRECTORIES: [&str; 2] = [SCENARIOS, EVIDENCE];
 
 /// Where the workdirs of suites are, inside the target directory.
 pub(crate) const LAGO: &str = "lago";
@@ -220,7 +220,7 @@ impl Files {
 
     /// Removes what an earlier run reported.
     pub(crate) fn remove_reports(&self) -> io::Result<()> {
-        for directory in [SCENARIOS, EVIDENCE].map(|name| self.prefix.join(name)) {
+        for directory in RECORD_DIRECTORIES.map(|name| self.prefix.join(name)) {
             removed(&directory, fs::remove_dir_all(&directory))?;
         }
         let own = [self.events(), self.junit(), self.html(), self.trace()];
@@ -249,7 +249,7 @@ fn with_path(action: &str, path: &Path, error: &io::Error) -> io::Error {
 
 /// Moves those records that are there.
 fn move_records(from: &Path, to: &Path) -> io::Result<()> {
-    for name in RECORDS {
+    for name in RECORD_DIRECTORIES.into_iter().chain([EVENTS]) {
         let (from, to) = (from.join(name), to.join(name));
         if from.exists() {
             fs::create_dir_all(to.parent().unwrap_or(&to))?;
@@ -397,12 +397,15 @@ mod tests {
         fs::write(files.events(), "{}").unwrap();
         let log = files.prefix.join(files.scenario_log("serve", "fetch"));
         fs::write(&log, "page").unwrap();
+        let evidence = files.prefix.join(files.evidence("serve", "fetch"));
+        fs::create_dir_all(&evidence).unwrap();
         files.set_records_aside().unwrap();
         fs::remove_dir(&files.prefix).unwrap();
 
         fs::create_dir(&files.prefix).unwrap();
         files.bring_records_back().unwrap();
         assert_eq!(fs::read_to_string(log).unwrap(), "page");
+        assert!(evidence.is_dir());
         assert!(files.events().exists() && !workdir.path().join("default.records").exists());
         let later = files.of_part(3);
         assert_eq!(later.scenario_log("serve", "fetch"), Path::new("scenarios/serve.fetch.3.log"));

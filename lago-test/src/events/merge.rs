@@ -83,8 +83,12 @@ pub(super) fn merged(events: Vec<Event>) -> Vec<Event> {
 fn of_scenario(case: &Case, part: usize, event: Event) -> Vec<Event> {
     let counts = case.counts == Some(part);
     let attempt = case.attempt(part);
-    let What::ScenarioFinished { stage, scenario, outcome, took_ms, output } = event.what else {
-        return if counts { vec![event] } else { Vec::new() };
+    let (stage, scenario, outcome, took_ms, output) = match event.what {
+        What::ScenarioFinished { stage, scenario, outcome, took_ms, output } => {
+            (stage, scenario, outcome, took_ms, output)
+        }
+        What::EvidenceCollected { .. } if attempt.is_some() => return vec![event],
+        _ => return if counts { vec![event] } else { Vec::new() },
     };
     let tried = attempt.map(|attempt| What::ScenarioTried {
         stage: stage.clone(),

@@ -139,6 +139,8 @@ impl Case {
 pub(super) fn scenario_of(what: &What) -> Option<(&str, &str)> {
     match what {
         What::ScenarioStarted { stage, scenario, .. }
+        | What::ConsoleOutput { stage, scenario, .. }
+        | What::EvidenceCollected { stage, scenario, .. }
         | What::ScenarioRepeated { stage, scenario, .. }
         | What::ScenarioTried { stage, scenario, .. }
         | What::ScenarioFinished { stage, scenario, .. } => Some((stage, scenario)),

@@ -144,3 +144,30 @@ fn what_passes_at_a_later_try_is_flaky() {
     assert_eq!(told(tries(vec![errored("a"), errored("a")])), ["(b) a", "b passed", "a errored"]);
     assert_eq!(told(tries(vec![passed("a"), passed("a")])), ["(b) a", "b passed", "a passed"]);
 }
+
+/// Evidence of a prerequisite's failure belongs to the process that is there for it.
+#[test]
+fn evidence_is_told_where_it_counts() {
+    let evidence = |number: u32| {
+        event(What::EvidenceCollected {
+            stage: "s".into(),
+            scenario: "a".into(),
+            took_ms: 1,
+            files: vec![format!("evidence/{number}").into()],
+            problems: Vec::new(),
+        })
+    };
+    let told = |events: Vec<Event>| {
+        let files = merged(events).into_iter().filter_map(|event| match event.what {
+            What::EvidenceCollected { files, .. } => Some(files[0].display().to_string()),
+            _ => None,
+        });
+        files.collect::<Vec<_>>()
+    };
+    let of =
+        |planned: &str, end: Event, number| vec![started("1", &[planned]), end, evidence(number)];
+    let both = [of("(a)", errored("a"), 1), of("a", errored("a"), 2)].concat();
+    assert_eq!(told(both), ["evidence/2"]);
+    let flaky = [of("a", errored("a"), 1), vec![started("1", &["a"]), passed("a")]].concat();
+    assert_eq!(told(flaky), ["evidence/1"], "that of a failed try");
+}
