@@ -232,9 +232,10 @@ fn a_silent_server_is_given_up_and_what_came_is_kept() {
 
 #[test]
 fn a_slow_server_is_waited_for() {
-    let at = Fixture::with(TransferOptions { idle: Duration::from_millis(400), ..options() });
+    let at = Fixture::with(TransferOptions { idle: Duration::from_secs(1), ..options() });
     let (server, image) = (Server::start(), noise(200_000));
-    let slow = Fault::Slow(10_000, Duration::from_millis(30));
+    // Longer than the limit, altogether.
+    let slow = Fault::Slow(10_000, Duration::from_millis(60));
     server.serve("disk", Served::new(image.clone()).faults([slow]));
     at.assert_fetches(&at.at(&server.url("disk"), &sha256(&image)), &image);
     assert_eq!(server.requests("disk").len(), 1);

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use self::plan::{Plan, QEMU_SYSTEM, QEMU_UTILS};
 use super::packages::Needed;
 use super::privilege::{self, User};
+use super::services;
 use crate::command;
 
 /// How long another apt may hold its lock. An unattended upgrade at boot takes minutes.
@@ -53,6 +54,9 @@ fn rehearse(missing: &[Needed], update_first: bool) -> Result<()> {
         return Ok(());
     }
     let plan = plan(missing)?;
+    if let Some(argv) = services::planned(&plan.install) {
+        println!("  would run: {}", argv.join(" "));
+    }
     if !plan.install.is_empty() {
         println!("  would run: {}", plan.argv(LOCK_LIMIT).join(" "));
     }
@@ -76,6 +80,7 @@ fn install_missing(needed: &[Needed], user: &User) -> Result<()> {
     if plan.install.is_empty() {
         return Ok(());
     }
+    services::mask(&plan.install, user)?;
     privilege::run_as_root(user, &plan.argv(LOCK_LIMIT))?;
     verify(needed, &plan)
 }

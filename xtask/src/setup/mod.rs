@@ -9,6 +9,7 @@ mod dnf;
 mod os_release;
 mod packages;
 mod privilege;
+mod services;
 mod subordinate_ids;
 pub(crate) mod test_user;
 
