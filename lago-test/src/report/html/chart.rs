@@ -19,7 +19,7 @@ const ROW: usize = 26;
 const BAR: usize = 22;
 
 /// About how many marks the axis has.
-const TICKS: u64 = 6;
+const TICKS: u64 = 7;
 
 /// The picture.
 pub(super) fn chart(timeline: &Timeline) -> Markup {
@@ -248,7 +248,7 @@ mod tests {
     fn an_axis_has_a_handful_of_round_times() {
         let labels = |length| ticks(length).into_iter().map(tick_label).collect::<Vec<_>>();
         assert_eq!(labels(29_000_000), ["0", "5s", "10s", "15s", "20s", "25s"]);
-        assert_eq!(labels(62_000_000), ["0", "15s", "30s", "45s"]);
+        assert_eq!(labels(62_000_000), ["0", "10s", "20s", "30s", "40s", "50s"]);
         assert_eq!(labels(4_000), ["0", "1 ms", "2 ms", "3 ms"]);
         assert_eq!(labels(7_200_000_000), ["0", "20m", "40m", "60m", "80m", "100m"]);
         assert!(labels(0).len() <= 1);

@@ -121,7 +121,8 @@ pub(super) struct Console {
     /// From the prefix, in the order in which to look for it: the logs of a fork are moved when it goes.
     pub(super) logs: Vec<PathBuf>,
     pub(super) from: u64,
-    pub(super) to: u64,
+    /// None when it goes up to the log's end.
+    pub(super) to: Option<u64>,
 }
 
 /// What was collected after a failure.

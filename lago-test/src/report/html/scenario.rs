@@ -178,7 +178,7 @@ fn attempt(scenario: &Scenario, attempt: &Attempt, sources: &Sources, whom: For)
             @let end = part.offset.saturating_add(part.bytes);
             details.file {
                 summary { (title) }
-                (excerpt(&title, scenario, &sources.part(logs, part.offset, end, whom)))
+                (excerpt(&title, scenario, &sources.part(logs, part.offset, Some(end), whom)))
             }
         }
     }
@@ -230,7 +230,8 @@ fn console(scenario: &Scenario, console: &Console, sources: &Sources, whom: For)
         @if let Some(path) = there {
             p.source {
                 a href=(words::link(path)) { (path.display()) }
-                ", from byte " (console.from) " to " (console.to)
+                ", from byte " (console.from)
+                @if let Some(to) = console.to { " to " (to) }
             }
         }
     }

@@ -83,8 +83,8 @@ impl Sources {
         }
     }
 
-    /// The end of a part of a file, of at most so many bytes. The first of these files that is there counts.
-    pub(super) fn part(&self, paths: &[PathBuf], from: u64, to: u64, whom: For) -> Excerpt {
+    /// The end of a part of a file, which may go up to the file's own end. The first of these files that is there counts.
+    pub(super) fn part(&self, paths: &[PathBuf], from: u64, to: Option<u64>, whom: For) -> Excerpt {
         let limit = CONSOLE.min(self.most);
         if let Some(refusal) = self.refusal(limit, whom) {
             return refusal;
@@ -174,14 +174,16 @@ fn unreadable(path: &Path, error: &io::Error) -> Excerpt {
 }
 
 /// The bytes of a file between two places, without those at the front when there are too many.
-fn part(path: &Path, from: u64, to: u64, limit: u64) -> io::Result<String> {
+fn part(path: &Path, from: u64, to: Option<u64>, limit: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let to = to.unwrap_or(size).min(size);
     let begin = from.max(to.saturating_sub(limit));
     file.seek(SeekFrom::Start(begin))?;
     let mut bytes = Vec::new();
     file.take(to.saturating_sub(begin)).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(match begin - from {
+    Ok(match begin.saturating_sub(from) {
         0 => text.into_owned(),
         cut => format!("[... {cut} bytes before this are left out]\n{text}"),
     })
@@ -214,8 +216,8 @@ mod tests {
         std::fs::write(directory.path().join("vm.log"), format!("boot\nshort\n{long}")).unwrap();
         let sources = Sources::new(directory.path(), 1);
         let logs = [PathBuf::from("moved/vm.log"), PathBuf::from("vm.log")];
-        assert_eq!(text(sources.part(&logs, 5, 11, For::Failure)), "short\n");
-        let cut = text(sources.part(&logs, 5, 11 + CONSOLE, For::Failure));
+        assert_eq!(text(sources.part(&logs, 5, Some(11), For::Failure)), "short\n");
+        let cut = text(sources.part(&logs, 5, None, For::Failure));
         assert!(cut.starts_with("[... 6 bytes before this are left out]\nxxx"), "{}", &cut[..60]);
     }
 
@@ -224,7 +226,7 @@ mod tests {
         let sources = Sources::new(Path::new("/no/such/prefix"), 1);
         let missing = Excerpt::Missing("gone.log is not there any more".to_owned());
         assert_eq!(sources.text(Path::new("gone.log"), 1, For::Failure), missing);
-        assert_eq!(sources.part(&["gone.log".into()], 0, 1, For::Failure), missing);
+        assert_eq!(sources.part(&["gone.log".into()], 0, Some(1), For::Failure), missing);
         assert_eq!(sources.image(Path::new("gone.log")), missing);
     }
 

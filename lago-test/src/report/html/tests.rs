@@ -100,6 +100,10 @@ fn a_run_that_was_killed_has_a_report() {
     assert!(text.contains("it ran when the run ended without a word"));
     assert!(text.contains("deploy::publish_pages says hello"), "its output is there all the same");
     assert!(text.contains("not run: the run ended before it did"));
+    assert!(
+        text.contains("lighttpd[412]: (mod_fastcgi.c.421) FATAL"),
+        "what the consoles said last"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use super::{Attempt, Console, Environment, Fate, Record, Scenario, Stage, Start, Why};
 use crate::events::{Event, Planned, What};
@@ -71,6 +72,8 @@ struct Gatherer {
     /// Where scenarios are in the record, by stage and name.
     places: HashMap<(String, String), (usize, usize)>,
     fork_of_worker: HashMap<u32, Option<String>>,
+    /// Up to where in the logs of consoles the events tell which scenario ran, by fork and VM.
+    heard: HashMap<(Option<String>, String), u64>,
 }
 
 impl Gatherer {
@@ -81,7 +84,12 @@ impl Gatherer {
                 ((stage.name.clone(), scenario.name.clone()), (number, place))
             })
         });
-        Self { places: places.collect(), record, fork_of_worker: HashMap::new() }
+        Self {
+            places: places.collect(),
+            record,
+            fork_of_worker: HashMap::new(),
+            heard: HashMap::new(),
+        }
     }
 
     fn take(&mut self, event: &Event) {
@@ -147,11 +155,9 @@ impl Gatherer {
                 });
             }
             What::ConsoleOutput { stage, scenario, vm, log, from, to, fork } => {
-                let logs = match fork {
-                    None => vec![log.clone()],
-                    Some(fork) => Files::log_of_fork(fork, log).to_vec(),
-                };
-                let console = Console { vm: vm.clone(), logs, from: *from, to: *to };
+                let logs = logs(fork.as_deref(), log);
+                self.heard.insert((fork.clone(), vm.clone()), *to);
+                let console = Console { vm: vm.clone(), logs, from: *from, to: Some(*to) };
                 self.with(stage, scenario, |scenario| scenario.consoles.push(console));
             }
             _ => {}
@@ -165,7 +171,25 @@ impl Gatherer {
         }
     }
 
+    /// What the consoles said during scenarios that have no end: all that no earlier scenario has heard.
+    fn listen_to_the_end(&mut self) {
+        let facts = self.record.environment.facts.as_ref();
+        let vms: Vec<String> =
+            facts.iter().flat_map(|facts| &facts.vms).map(|vm| vm.name.clone()).collect();
+        let stages = &mut self.record.stages;
+        let scenarios = stages.iter_mut().flat_map(|stage| &mut stage.scenarios);
+        for scenario in scenarios.filter(|scenario| matches!(scenario.fate, Fate::CutShort)) {
+            let fork = scenario.start.as_ref().and_then(|start| start.fork.clone());
+            for vm in &vms {
+                let from = self.heard.get(&(fork.clone(), vm.clone())).copied().unwrap_or(0);
+                let (vm, logs) = (vm.clone(), logs(fork.as_deref(), &console_log(vm)));
+                scenario.consoles.push(Console { vm, logs, from, to: None });
+            }
+        }
+    }
+
     fn finish(mut self) -> Record {
+        self.listen_to_the_end();
         let blocked: Vec<(String, String)> = self
             .record
             .scenarios()
@@ -216,4 +240,17 @@ impl Environment {
             _ => {}
         }
     }
+}
+
+/// Where a log of an environment may be, from the prefix.
+fn logs(fork: Option<&str>, log: &Path) -> Vec<PathBuf> {
+    match fork {
+        None => vec![log.to_owned()],
+        Some(fork) => Files::log_of_fork(fork, log).to_vec(),
+    }
+}
+
+/// Where the log of a VM's console is, from its environment.
+fn console_log(vm: &str) -> PathBuf {
+    lago::paths::Paths::new("").console_log(vm)
 }

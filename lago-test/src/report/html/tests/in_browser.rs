@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -231,16 +231,18 @@ fn it_is_accessible() {
     }
 }
 
-/// For eyes: writes pictures of the report into the directory that `LAGO_PICTURES` names.
+/// For eyes: writes pictures of the report into the directory that `LAGO_PICTURES` names; of that of the sample run, or of
+/// the one that `LAGO_REPORT` names.
 #[test]
 #[ignore = "writes pictures and judges nothing"]
 fn pictures() {
     let directory = env::var_os("LAGO_PICTURES").expect("LAGO_PICTURES names a directory");
     let (mut browser, written) = with_sample();
+    let report = env::var_os("LAGO_REPORT").map_or(written.path.clone(), PathBuf::from);
     for width in WIDTHS {
         for scheme in SCHEMES {
             browser.look(width, scheme);
-            browser.open(&written.path);
+            browser.open(&report);
             browser.evaluate(
                 "for (const entry of document.querySelectorAll('.entry.failed')) entry.open = true",
             );
