@@ -344,20 +344,38 @@ fn on_the_fork() -> Vec<Event> {
         at(39_220, finished("failover", "names_are_found", known, 200)),
         at(39_230, started("failover", "server_comes_back", 2)),
         at(51_100, console("failover", "server_comes_back", "server", 0, 95, Some("failover"))),
-        at(51_230, finished("failover", "server_comes_back", failed(not_true), 12_000)),
-        at(51_240, finished("failover", "clients_reconnect", blocked, 0)),
+        at(52_900, evidence()),
+        at(52_910, finished("failover", "server_comes_back", failed(not_true), 12_000)),
+        at(52_920, finished("failover", "clients_reconnect", blocked, 0)),
         at(
-            51_250,
+            52_930,
             What::StageFinished {
                 stage: "failover".into(),
                 not_kept: Some("not all of it has run and passed".into()),
                 saving_ms: None,
             },
         ),
-        at(51_260, What::WorkerEnded { worker: 2, how: "exited with code 0".into() }),
-        at(51_900, What::ForkEnded { fork: "failover".into(), kept: None }),
+        at(52_940, What::WorkerEnded { worker: 2, how: "exited with code 0".into() }),
+        at(53_600, What::ForkEnded { fork: "failover".into(), kept: None }),
     ]
 }
+
+/// What was collected after a failure on the fork.
+fn evidence() -> What {
+    let file = |name: &str| PathBuf::from(EVIDENCE).join(name);
+    What::EvidenceCollected {
+        stage: "failover".into(),
+        scenario: "server_comes_back".into(),
+        took_ms: 1650,
+        files: ["README.txt", "server/screenshot.png", "server/journal.txt", "server/memory.dump"]
+            .map(file)
+            .into(),
+        problems: vec!["client: nobody answers within 15 s <in the guest>".into()],
+    }
+}
+
+/// Where that is, from the prefix.
+const EVIDENCE: &str = "evidence/failover.server_comes_back";
 
 /// The files that [`events`] names, in a directory.
 pub(super) fn write_files(prefix: &Path) {
@@ -382,6 +400,11 @@ pub(super) fn write_files(prefix: &Path) {
         "logs/forks/failover/console/server.log",
         b"[   51.000000] Out of memory: Killed process 412 (lighttpd)\r\n[   51.100000] lighttpd is gone\r\n",
     );
+    let evidence = |name: &str| format!("{EVIDENCE}/{name}");
+    write(&evidence("README.txt"), b"What there is\n");
+    write(&evidence("server/screenshot.png"), include_bytes!("sample.png"));
+    write(&evidence("server/journal.txt"), b"lighttpd.service: Failed with result 'oom-kill'.\n");
+    write(&evidence("server/memory.dump"), b"\0\0");
     write("prefix.json", b"{}");
     let lines = events().iter().fold(String::new(), |mut lines, event| {
         lines.push_str(&serde_json::to_string(event).unwrap());

@@ -68,7 +68,6 @@ pub(super) enum Doing {
     /// A fork was made.
     Fork { state: String },
     /// What is left of a failed scenario was collected.
-    #[expect(dead_code, reason = "nothing collects any yet")]
     Evidence { stage: String, scenario: String },
     /// The environment, or a fork, was taken down.
     TakeDown { how: &'static str },

@@ -1,6 +1,6 @@
 //! One scenario in the list: a line, and below it all that there is to say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use maud::{Markup, html};
 
@@ -195,13 +195,13 @@ fn screenshots(evidence: &[Evidence], sources: &Sources) -> Markup {
             h4 { "Screens" }
             div.screens {
                 @for path in images {
-                    @let name = file_name(path);
+                    @let name = in_evidence(path);
                     figure {
                         @match sources.image(path) {
                             Excerpt::Text(url) => img src=(url) alt={ "Screen: " (name) } loading="lazy";,
                             Excerpt::Missing(why) => p.missing { (why) },
                         }
-                        figcaption { a href=(words::link(path)) { (name) } }
+                        figcaption { a href=(words::link(path)) { (in_evidence(path)) } }
                     }
                 }
             }
@@ -243,36 +243,37 @@ fn evidence(scenario: &Scenario, sources: &Sources) -> Markup {
             h4 { "Evidence" }
             p { "Collected in " (words::milliseconds(evidence.took_ms)) "." }
             @if !evidence.problems.is_empty() {
+                p { "What could not be had:" }
                 ul.problems { @for problem in &evidence.problems { li { (clean(problem)) } } }
             }
-            ul.files {
-                @for path in &evidence.files {
-                    li {
-                        a href=(words::link(path)) { (path.display()) }
-                        @if is_text(path) && sources.has(path) {
-                            details.file {
-                                summary { "Show " (file_name(path)) }
-                                (excerpt(&file_name(path), scenario, &sources.text(path, sources::EVIDENCE, For::Failure)))
-                            }
-                        }
-                    }
+            @for path in evidence.files.iter().filter(|path| is_text(path)) {
+                @let name = in_evidence(path);
+                details.file {
+                    summary { (name) }
+                    (excerpt(&name, scenario, &sources.text(path, sources::EVIDENCE, For::Failure)))
+                    p.source { a href=(words::link(path)) { (path.display()) } }
                 }
             }
+            @let others = evidence.files.iter().filter(|path| !is_text(path));
+            ul.files { @for path in others { li { a href=(words::link(path)) { (in_evidence(path)) } } } }
         }
     }
 }
 
 /// Text of a known length that a person wants to read at once rather than open.
 fn is_text(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end == "log" || end == "txt" || end == "journal")
+    path.extension().is_some_and(|end| end == "log" || end == "txt" || end == "json")
 }
 
 fn is_image(path: &Path) -> bool {
     path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"))
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+/// A path below `evidence/<stage>.<scenario>`, which are the same for all.
+fn in_evidence(path: &Path) -> String {
+    let below: PathBuf = path.components().skip(2).collect();
+    let short = if below.as_os_str().is_empty() { path } else { &below };
+    clean(&short.to_string_lossy())
 }
 
 fn facts(scenario: &Scenario) -> Markup {

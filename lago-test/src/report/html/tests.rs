@@ -80,6 +80,16 @@ fn everything_is_in_the_file() {
 }
 
 #[test]
+fn evidence_is_in_the_report_and_linked_to() {
+    let text = Written::sample().text();
+    assert!(text.contains("<img src=\"data:image/png;base64,iVBORw0KGgo"));
+    assert!(text.contains("alt=\"Screen: server/screenshot.png\""));
+    assert!(text.contains("lighttpd.service: Failed with result 'oom-kill'."));
+    assert!(text.contains("./evidence/failover.server_comes_back/server/memory.dump"));
+    assert!(text.contains("client: nobody answers within 15 s &lt;in the guest&gt;"));
+}
+
+#[test]
 fn a_fork_that_is_gone_has_left_its_console() {
     let text = Written::sample().text();
     assert!(text.contains("Out of memory: Killed process 412 (lighttpd)"));

@@ -132,6 +132,11 @@ impl Builder {
                 let took_ms = took_ms.saturating_sub(before);
                 self.attempt_ended(stage, scenario, None, outcome, took_ms, at);
             }
+            What::EvidenceCollected { stage, scenario, took_ms, .. } => {
+                let lane = self.lane_of_stage.get(stage).cloned().flatten();
+                let what = Doing::Evidence { stage: stage.clone(), scenario: scenario.clone() };
+                self.ended(lane, at, *took_ms, what);
+            }
             What::StateNotSaved { state, reason } => {
                 self.mark(None, at, format!("the state {state} was not saved: {reason}"));
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Attempt, Console, Environment, Fate, Record, Scenario, Stage, Start, Why};
+use super::{Attempt, Console, Environment, Evidence, Fate, Record, Scenario, Stage, Start, Why};
 use crate::events::{Event, Planned, What};
 use crate::files::Files;
 use crate::outcome::Outcome;
@@ -153,6 +153,11 @@ impl Gatherer {
                     scenario.took_ms = *took_ms;
                     scenario.output = output.as_ref().map(|output| output.path.clone());
                 });
+            }
+            What::EvidenceCollected { stage, scenario, took_ms, files, problems } => {
+                let (took_ms, files, problems) = (*took_ms, files.clone(), problems.clone());
+                let evidence = Evidence { took_ms, files, problems };
+                self.with(stage, scenario, |scenario| scenario.evidence.push(evidence));
             }
             What::ConsoleOutput { stage, scenario, vm, log, from, to, fork } => {
                 let logs = logs(fork.as_deref(), log);
