@@ -28,7 +28,7 @@ const METADATA_NAME: &str = "repo.metadata";
 pub fn repositories(config: &Config) -> Result<Vec<TemplateRepository>, TemplateError> {
     let mut repositories = read_repositories(&config.template_repo_path)?;
     if let Some(directory) = &config.template_repos {
-        for manifest in TemplateRepos::new(directory).manifests() {
+        for manifest in TemplateRepos::new(directory).manifests()? {
             match read(&manifest) {
                 Ok(repository) => repositories.push(repository),
                 Err(error) => tracing::warn!("{error}"),
@@ -105,7 +105,8 @@ fn manifests(paths: &[PathBuf]) -> Result<Vec<ManifestOrigin>, TemplateError> {
         if let Some(url) = path.to_str().filter(|text| is_url(text)) {
             found.push(ManifestOrigin::Url(super::transfer::Remote::parse(url)?.url().clone()));
         } else if path.is_dir() {
-            found.extend(manifests_below(path)?.into_iter().map(ManifestOrigin::File));
+            // What was added there stays what came from elsewhere.
+            found.extend(TemplateRepos::new(path).manifests()?);
         } else {
             found.push(ManifestOrigin::File(path.clone()));
         }

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lago::templates::{RepositoryKind, TemplateRepos, find_template, read_repositories};
+use lago::templates::{
+    ManifestOrigin, RepositoryKind, TemplateRepos, find_repo_by_name, find_template,
+    read_repositories,
+};
 use lago::utils::HostCommand;
 use serde_json::json;
 
@@ -139,6 +142,10 @@ fn its_images_are_found_and_only_its_own() {
         "links are plain files"
     );
     assert!(fs::symlink_metadata(checkout.join("etc")).unwrap().is_file());
+
+    // By its name too it is what came from elsewhere.
+    let found = find_repo_by_name("office", &[repos.path().to_owned()]).unwrap();
+    assert!(matches!(found.origin(), ManifestOrigin::Checkout { .. }), "{:?}", found.origin());
 
     let mut lago = at.lago(None);
     let output = lago.args(["template", "fetch", "one"]).output().unwrap();

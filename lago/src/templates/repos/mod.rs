@@ -104,21 +104,21 @@ impl TemplateRepos {
         Ok(fs::remove_dir_all(&directory).map_err(FileError::io("remove", &directory))?)
     }
 
-    /// All manifests: those of the user's own come first.
-    pub fn manifests(&self) -> Vec<ManifestOrigin> {
-        let mut own = Vec::new();
-        let mut added = Vec::new();
-        for path in manifests_below(&self.path).unwrap_or_default() {
-            match self.added_directory(&path) {
-                Some(root) => match AddedRepository::read(&root) {
-                    Some(repository) => added.extend(repository.origin(&root, &path)),
-                    // It is being added, or was put there by hand.
-                    None => own.push(ManifestOrigin::File(path)),
-                },
+    /// All manifests: those of the user's own come first. Without the directory there are none.
+    pub fn manifests(&self) -> Result<Vec<ManifestOrigin>, TemplateError> {
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let (mut own, mut added) = (Vec::new(), Vec::new());
+        for path in manifests_below(&self.path)? {
+            let root = self.added_directory(&path);
+            match root.and_then(|root| Some((AddedRepository::read(&root)?, root))) {
+                Some((repository, root)) => added.extend(repository.origin(&root, &path)),
                 None => own.push(ManifestOrigin::File(path)),
             }
         }
-        own.into_iter().chain(added).collect()
+        own.extend(added);
+        Ok(own)
     }
 
     /// Fetches a repository beside its directory, and puts it there when it turns out to be one.
