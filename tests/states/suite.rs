@@ -11,8 +11,8 @@ use std::thread;
 use lago_system_tests::{init_file, repository_manifest};
 use lago_test::lago::cmd;
 use lago_test::{
-    Failure, IntoScenario as _, Stage, Suite, TestResult, assert_true_within, ensure, fail,
-    scenarios, seconds,
+    Failure, IntoScenario as _, Stage, Suite, TestResult, assert_true_within, continue_on_failure,
+    ensure, fail, scenarios, seconds,
 };
 
 /// Where the fixture's prefix goes.
@@ -57,6 +57,11 @@ pub(crate) fn fixture(name: &str) -> Suite {
             first,
             dies_at_first.retries(2),
             on_what_was_tried_again.retries(1),
+        ])),
+        "lost_state" => suite.stage(Stage::new("serve").scenarios(scenarios![
+            first,
+            continue_on_failure(removes_what_is_saved).retries(2),
+            on_what_was_tried_again,
         ])),
         other => panic!("there is no fixture {other}"),
     }
@@ -123,6 +128,13 @@ fn dies_at_first(vm: Vm0) -> TestResult {
     }
     ensure!(time == 3, "time {time} is no good");
     Ok(())
+}
+
+/// Fails, and cannot be tried again.
+fn removes_what_is_saved() -> TestResult {
+    let snapshots = workdir().join("default/snapshots");
+    fs::remove_dir_all(snapshots.join("before.serve.removes_what_is_saved"))?;
+    fail!("as the test wants it");
 }
 
 fn on_what_was_tried_again(vm: Vm0) -> TestResult {

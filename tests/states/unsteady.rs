@@ -8,7 +8,7 @@ use lago_test::events::What;
 use crate::run::Fixture;
 
 pub(crate) fn each_try_begins_in_the_same_state() {
-    let fixture = Fixture::new("unsteady", "states-unsteady");
+    let mut fixture = Fixture::new("unsteady", "states-unsteady");
     let ran = fixture.expect(
         &[],
         0,
@@ -40,7 +40,36 @@ pub(crate) fn each_try_begins_in_the_same_state() {
         .collect();
     kept.sort_unstable();
     assert_eq!(kept, [before, "deploy", "start"], "one for a scenario that passed at once is gone");
+    what_cannot_be_tried_again_is_said(&mut fixture);
     the_state_before_it_serves_a_later_run(&fixture, before);
+}
+
+/// What comes after it would run without what came before it.
+fn what_cannot_be_tried_again_is_said(fixture: &mut Fixture) {
+    let name = std::mem::replace(&mut fixture.name, "lost_state");
+    fixture.expect(
+        &["LAGO_FROM=deploy"],
+        3,
+        &[
+            "serve::first passed",
+            "serve::on_what_was_tried_again errored",
+            "serve::removes_what_is_saved failed",
+        ],
+    );
+    fixture.name = name;
+    let outcome = |wanted: &str| {
+        let found = fixture.events().into_iter().find_map(|event| match event.what {
+            What::ScenarioFinished { scenario, outcome, .. } if scenario == wanted => Some(outcome),
+            _ => None,
+        });
+        found.expect("it has ended").to_string()
+    };
+    let failed = outcome("removes_what_is_saved");
+    let expected =
+        "as the test wants it (tried once, and not again: the environment cannot be put back";
+    assert!(failed.starts_with(expected), "{failed}");
+    let lost = outcome("on_what_was_tried_again");
+    assert!(lost.starts_with("the state in which it was to run is lost"), "{lost}");
 }
 
 fn the_state_before_it_serves_a_later_run(fixture: &Fixture, before: &str) {

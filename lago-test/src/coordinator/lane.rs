@@ -24,7 +24,7 @@ use crate::events::What;
 use crate::outcome::Outcome;
 use crate::result::Failure;
 use fork::Fork;
-pub(super) use fork::Origin;
+pub(super) use fork::{Failures, Origin};
 
 /// One environment and the worker in it.
 pub(super) struct Lane {
@@ -124,6 +124,13 @@ impl Lane {
         let stage = step.id.stage;
         self.make_fork()?;
         if self.within != Some(stage) {
+            if self.last.is_some_and(|last| last.stage == stage) {
+                // From the stage's start, it would run without what those before it have done.
+                return Err(Failure::infrastructure(
+                    "the state in which it was to run is lost: the environment could not be put back for another try \
+                     of the one before it",
+                ));
+            }
             let start = self.run.plan.start(stage).unwrap_or(State::Start);
             self.go_to(start)?;
             self.within = Some(stage);

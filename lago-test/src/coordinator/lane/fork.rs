@@ -17,6 +17,7 @@ use crate::duration::spoken;
 use crate::environment::Environment;
 use crate::events::What;
 use crate::limits;
+use crate::outcome::{Class, Outcome};
 use crate::result::Failure;
 use crate::tell::tell;
 
@@ -43,6 +44,23 @@ impl Origin {
     /// The names of the states that can be forked.
     pub(in super::super) fn saved_names(&self) -> Vec<String> {
         self.saved.names_there()
+    }
+}
+
+/// Whether something has failed in a lane.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in super::super) struct Failures {
+    /// Known failures that are tolerated too.
+    at_all: bool,
+    /// So that the run has failed.
+    in_the_run: bool,
+}
+
+impl Failures {
+    /// Takes note of how a scenario ended.
+    pub(in super::super) fn count(&mut self, outcome: &Outcome) {
+        self.at_all |= outcome.is_failure();
+        self.in_the_run |= outcome.is_failure() && outcome.class() != Class::Tolerated;
     }
 }
 
@@ -104,22 +122,21 @@ impl Lane {
         Ok(())
     }
 
-    /// Ends a lane on a fork: removes the fork, or keeps it if that is wanted. `failed` says whether something in it
-    /// did.
-    pub(in super::super) fn leave_fork(mut self, failed: bool) -> Result<Left, Failure> {
+    /// Ends a lane on a fork: removes the fork, or keeps it if that is wanted.
+    pub(in super::super) fn leave_fork(mut self, failures: Failures) -> Result<Left, Failure> {
         self.dismiss_worker();
         let (Some(fork), Some(environment)) = (self.fork.take(), self.environment.take()) else {
             return Ok(Vec::new());
         };
         let name = fork.name;
-        if let Some(reason) = self.run.options.keep.goes_on(self.run.result(failed)) {
+        if let Some(reason) = self.run.options.keep.goes_on(self.run.result(failures.in_the_run)) {
             self.run.event(What::ForkEnded { fork: name.clone(), kept: Some(reason.to_owned()) });
             return Ok(vec![
                 format!("the fork of stage `{name}` stays ({reason}):"),
                 environment.how_to_look(),
             ]);
         }
-        let files = self.run.files().filter(|_| failed);
+        let files = self.run.files().filter(|_| failures.at_all);
         // Consoles are a help, no result: that they could not be kept changes nothing.
         let _ = files.map(|files| environment.keep_logs(&files.fork_logs(&name)));
         let what = format!("removing the fork of stage `{name}`");

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::plan::ScenarioId;
+use super::super::plan::{ScenarioId, State};
 use super::super::run::millis;
 use super::Lane;
 use super::anchor::Anchor;
 use crate::events::{OutputPart, What};
 use crate::outcome::Outcome;
+use crate::report::console;
 use crate::result::Failure;
 use crate::tell::tell;
 
@@ -21,7 +22,7 @@ struct Tried {
 impl Lane {
     /// Runs a scenario until it passes, at most `tries` times.
     pub(super) fn try_up_to(&mut self, tries: u32, id: ScenarioId) -> (Outcome, Option<Duration>) {
-        let anchor = self.anchor(id);
+        let anchor = self.anchor(id).inspect_err(|failure| self.cannot_come_back(id, failure));
         let mut took = None;
         let mut outcomes = Vec::new();
         let mut given_up = None;
@@ -42,7 +43,11 @@ impl Lane {
             if !has_failed || is_interrupted || attempt == tries {
                 break;
             }
-            if let Err(failure) = self.prepare_another(id, anchor.as_ref(), attempt, tries) {
+            let why = console::on_one_line(&outcomes[outcomes.len() - 1]);
+            let (stage, scenario) = self.run.names(id);
+            // The line with the scenario's name has not ended yet.
+            tell(format_args!("\n{stage}::{scenario} failed at try {attempt} of {tries}: {why}"));
+            if let Err(failure) = self.come_back(id, anchor.as_ref()) {
                 given_up = Some(failure);
                 break;
             }
@@ -79,18 +84,16 @@ impl Lane {
         });
     }
 
+    /// The scenario can only run once, which is of no account if it passes.
+    fn cannot_come_back(&self, id: ScenarioId, failure: &Failure) {
+        let state = self.saved.name(self.at.unwrap_or(State::Before(id))).to_owned();
+        let reason = failure.to_string();
+        self.run.event(What::StateNotSaved { state, reason });
+    }
+
     /// Puts the environment back to where the scenario began.
-    fn prepare_another(
-        &mut self,
-        id: ScenarioId,
-        anchor: Result<&Anchor, &Failure>,
-        attempt: u32,
-        tries: u32,
-    ) -> Result<(), Failure> {
-        let (stage, scenario) = self.run.names(id);
-        // The line with the scenario's name has not ended yet.
-        tell(format_args!("\n{stage}::{scenario} failed at try {attempt} of {tries}; once more"));
-        let anchor = *anchor.map_err(|failure| {
+    fn come_back(&mut self, id: ScenarioId, to: Result<&Anchor, &Failure>) -> Result<(), Failure> {
+        let anchor = *to.map_err(|failure| {
             failure.clone().context("the state before it could not be saved").without_location()
         })?;
         self.return_to(anchor, id.stage).inspect_err(|_| self.run.stick())

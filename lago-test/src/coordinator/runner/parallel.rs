@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::super::lane::{Lane, Origin};
+use super::super::lane::{Failures, Lane, Origin};
 use super::super::plan::ScenarioId;
 use super::super::run::Run;
 use super::super::schedule::{Next, Schedule};
@@ -139,8 +139,8 @@ impl Board {
             while let Some((stages, origin)) = self.next_on_fork() {
                 let mut lane = Lane::fork(Arc::clone(&self.run), origin, stages[0]);
                 let _on_fork = lane.span().entered();
-                let failed = self.run_stages(&mut lane, &stages);
-                let left = lane.leave_fork(failed);
+                let failures = self.run_stages(&mut lane, &stages);
+                let left = lane.leave_fork(failures);
                 let mut entries = self.entries();
                 match left {
                     Ok(left) => entries.left.extend(left),
@@ -168,16 +168,16 @@ impl Board {
         }
     }
 
-    /// Runs stages in a lane. Says whether something failed.
-    fn run_stages(&self, lane: &mut Lane, stages: &[usize]) -> bool {
-        let mut failed = false;
+    /// Runs stages in a lane.
+    fn run_stages(&self, lane: &mut Lane, stages: &[usize]) -> Failures {
+        let mut failures = Failures::default();
         for step in stages.iter().flat_map(|&stage| self.run.plan.steps_of(stage)) {
             let outcome = lane.execute(step);
-            failed |= outcome.is_failure();
+            failures.count(&outcome);
             self.entries().outcomes.insert(step.id, outcome);
             self.changed.notify_all();
         }
-        failed
+        failures
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
