@@ -117,7 +117,7 @@ pub(super) fn test_case(
 fn attachments(prefix: &Path, files: &[&Path]) -> Option<String> {
     let prefix = std::path::absolute(prefix).unwrap_or_else(|_| prefix.to_owned());
     // The names of some were chosen by a guest. One that could be read as more than a name is left out.
-    let is_plain = |path: &str| !path.contains("]]") && !path.contains(char::is_control);
+    let is_plain = |path: &str| !path.contains('\n') && !path.contains("]]") && clean(path) == path;
     let lines = files
         .iter()
         .filter_map(|file| prefix.join(file).to_str().map(ToOwned::to_owned))
@@ -194,6 +194,7 @@ mod tests {
             Path::new("evidence/a.b/README.txt"),
             Path::new("evidence/a.b/x]]\n[[ATTACHMENT|/etc/passwd"),
             Path::new("evidence/a.b/y]]"),
+            Path::new("evidence/a.b/\u{fffe}"),
         ];
         let expected = "\n[[ATTACHMENT|/p/default/evidence/a.b/README.txt]]\n";
         assert_eq!(attachments(Path::new("/p/default"), &files).unwrap(), expected);

@@ -70,6 +70,17 @@ fn tried(run: &mut RecordedRun, stage: &str, scenario: &str, outcomes: &[Outcome
     }
 }
 
+fn collected(run: &mut RecordedRun, stage: &str, scenario: &str, file: &str) {
+    let what = What::EvidenceCollected {
+        stage: stage.into(),
+        scenario: scenario.into(),
+        took_ms: 7,
+        files: [file.into()].into(),
+        problems: Vec::new(),
+    };
+    run.events.insert(1, at(0, what));
+}
+
 fn begun(run: &mut RecordedRun, stage: &str, scenario: &str) {
     let what = What::ScenarioStarted {
         stage: stage.into(),
@@ -117,6 +128,8 @@ fn with_every_outcome(text: &str) -> RecordedRun {
     tried(&mut run, "serve", "fetch_always", &[failed(text), failed(text), died, hung]);
     tried(&mut run, "serve", "slow_sum", &[failed(text), failed(text)]);
     tried(&mut run, "serve", "runs_again", &[failed(text)]);
+    collected(&mut run, "deploy", "download", "evidence/deploy.download/README.txt");
+    collected(&mut run, "serve", "die", text);
     begun(&mut run, "serve", "runs");
     begun(&mut run, "serve", "runs_again");
     run
