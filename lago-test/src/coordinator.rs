@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod consoles;
 mod earlier;
+mod evidence;
 mod execution;
 mod interrupts;
 mod keep;

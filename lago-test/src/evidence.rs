@@ -13,12 +13,12 @@ use crate::result::Failure;
 /// A failure of which evidence is wanted.
 #[derive(Debug, Clone)]
 pub(crate) struct Incident {
-    /// `stage::scenario`.
-    pub(crate) name: String,
+    /// What had happened: `stage::scenario had failed`.
+    pub(crate) what: String,
     /// How it ended, in words.
     pub(crate) outcome: String,
-    /// What it has printed.
-    pub(crate) output: PathBuf,
+    /// The scenario's log; one that has not run has none.
+    pub(crate) output: Option<PathBuf>,
     /// Where its part of each console begins.
     pub(crate) consoles: Vec<ConsolePosition>,
     /// How long ago its stage began.
@@ -45,8 +45,12 @@ impl Incident {
     }
 
     fn options(self) -> CollectOptions {
-        let title =
-            format!("The environment right after {} had failed:\n{}\n", self.name, self.outcome);
+        let title = format!(
+            "The environment right after {}:
+{}
+",
+            self.what, self.outcome
+        );
         let mut options = CollectOptions::new(title);
         options.since = self.stage_began;
         options.extra = extra_files(self.output, self.consoles);
@@ -54,10 +58,9 @@ impl Incident {
     }
 }
 
-fn extra_files(output: PathBuf, consoles: Vec<ConsolePosition>) -> Vec<ExtraFile> {
+fn extra_files(output: Option<PathBuf>, consoles: Vec<ConsolePosition>) -> Vec<ExtraFile> {
     let mut files = Vec::new();
-    // A scenario that prints nothing may have no log.
-    if output.exists() {
+    if let Some(output) = output.filter(|output| output.exists()) {
         let what = "what the scenario printed".to_owned();
         files.push(ExtraFile { source: output, offset: 0, path: "output.log".into(), what });
     }

@@ -2,19 +2,19 @@
 //! from outside: this program runs itself as the suite.
 
 mod collect;
-mod consoles;
+mod failures;
 mod suite;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// Set for the process that is to be the fixture suite.
+/// Set for the process that is to be the fixture suite: which one.
 const FIXTURE: &str = "LAGO_FIXTURE";
 
 fn main() -> ExitCode {
-    if std::env::var_os(FIXTURE).is_some() {
-        return suite::fixture().main();
+    if let Ok(name) = std::env::var(FIXTURE) {
+        return suite::fixture(&name).main();
     }
     let trial = |name: &str, test: fn()| {
         Trial::test(name, move || {
@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("a_guest_gives_evidence_alive_and_dead", collect::alive_and_dead),
-        trial("a_broken_kernel_fails_the_scenario_and_leaves_evidence", consoles::broken_kernels),
+        trial("an_environment_that_does_not_come_up_leaves_evidence", failures::never_up),
+        trial("a_broken_kernel_fails_the_scenario_and_leaves_evidence", failures::broken_kernels),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

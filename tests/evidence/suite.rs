@@ -17,12 +17,23 @@ lago_test::vms! {
     struct Vm0 = "vm0";
 }
 
-pub(crate) fn fixture() -> Suite {
+pub(crate) fn fixture(name: &str) -> Suite {
     let workdir = env::var(WORKDIR).expect("the test names a workdir");
-    Suite::new("fixture")
+    let suite = Suite::new("fixture")
         .init_file(format!("{workdir}/LagoInitFile.yaml"))
         .workdir(workdir)
-        .template_repository(repository_manifest())
+        .template_repository(repository_manifest());
+    match name {
+        "trouble" => trouble(suite),
+        "never_up" => suite
+            .bring_up_timeout(seconds(6))
+            .stage(Stage::new("first").scenarios(scenarios![is_never_reached])),
+        other => panic!("there is no fixture {other}"),
+    }
+}
+
+fn trouble(suite: Suite) -> Suite {
+    suite
         .console_pattern("a sad line", r"\bso sad\b")
         .stage(
             Stage::new("asserts").from_start().scenarios(scenarios![

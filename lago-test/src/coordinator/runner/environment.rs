@@ -1,6 +1,7 @@
 //! The environment of a run: made and started, or taken over from an earlier run, before the first scenario; put away
 //! after the last.
 
+use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use super::{Lanes, Prepared, Runner};
 use crate::duration::spoken;
 use crate::environment::Environment;
 use crate::events::{RunResult, What};
+use crate::evidence::Incident;
 use crate::files::Files;
 use crate::limits;
 use crate::result::Failure;
@@ -148,15 +150,46 @@ impl Runner {
         // The line with the first scenario's name has not ended yet.
         let directory = environment.directory().display();
         tell(format_args!("\nbringing up the environment in {directory}"));
+        let limit = self.run.suite.bring_up_limit();
+        let looked = Cell::new(false);
+        let look = |reason: String| {
+            if !looked.replace(true) {
+                self.look_at_failed_start(&environment, reason);
+            }
+        };
         let limited = Limited {
             what: "bringing the environment up",
-            limit: self.run.suite.bring_up_limit(),
+            limit,
             interrupts: Some(&self.run.interrupts),
-            cut_off: || environment.cut_off(),
+            cut_off: || {
+                look(format!("it is not up after {}", spoken(limit)));
+                environment.cut_off()
+            },
         };
         let starting = environment.clone();
-        self.environment = Some(limited.run(move || starting.start())?);
+        let started = limited.run(move || starting.start());
+        let started =
+            started.inspect_err(|failure| look(failure.clone().without_location().to_string()))?;
+        self.environment = Some(started);
         Ok(())
+    }
+
+    /// Collects evidence of an environment that did not come up, as that of the scenario that has to say so.
+    fn look_at_failed_start(&self, environment: &Environment, reason: String) {
+        let Some(first) = self.run.plan.steps().first() else { return };
+        if self.run.interrupts.signal().is_some() {
+            return;
+        }
+        let incident = Incident {
+            what: "it had not come up".to_owned(),
+            outcome: reason,
+            output: None,
+            consoles: Vec::new(),
+            stage_began: None,
+        };
+        // A start from the cache may have left another prefix in the same directory.
+        let found = Environment::open(environment.directory()).ok().flatten();
+        self.run.collect_evidence(first.id, found.as_ref().unwrap_or(environment), incident);
     }
 
     /// Discards the environment, or keeps what is wanted of it. Says what stays, and why.

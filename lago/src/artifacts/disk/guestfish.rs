@@ -41,7 +41,7 @@ pub(super) fn copy(
     let output = command.run().map_err(|error| error_chain(&error))?;
     let said = output.stderr_text();
     let paths = wanted.iter().zip(&staging);
-    Ok(paths.map(|(path, staging)| publish(staging.path(), &path.local, &said)).collect())
+    Ok(paths.map(|(path, staging)| publish(staging.path(), path, &said)).collect())
 }
 
 /// A directory beside the destination, as what is copied keeps the name that it has in the guest.
@@ -52,13 +52,24 @@ fn staging(wanted: &Wanted) -> Result<tempfile::TempDir> {
 }
 
 /// Moves the one thing that was copied to where it belongs.
-fn publish(staging: &Path, local: &Path, said: &str) -> Result<()> {
-    let copied = fs::read_dir(staging).ok().and_then(|mut entries| entries.next());
-    let Some(Ok(copied)) = copied else {
-        let said = said.trim();
-        return Err(if said.is_empty() { NOT_THERE } else { said }.to_owned());
-    };
-    fs::rename(copied.path(), local).map_err(|error| format!("{}: {error}", local.display()))
+fn publish(staging: &Path, wanted: &Wanted, said: &str) -> Result<()> {
+    let local = &wanted.local;
+    match fs::read_dir(staging).ok().and_then(|mut entries| entries.next()) {
+        Some(Ok(copied)) => fs::rename(copied.path(), local)
+            .map_err(|error| format!("{}: {error}", local.display())),
+        _ => Err(why_not(&wanted.guest, said)),
+    }
+}
+
+/// What libguestfs said of a path that was not copied.
+fn why_not(guest: &str, said: &str) -> String {
+    let named = format!("\u{2018}{guest}\u{2019}");
+    match said.lines().find(|line| line.contains(&named)) {
+        Some(line) if line.ends_with("is not a file or directory") => NOT_THERE.to_owned(),
+        Some(line) => line.to_owned(),
+        None if said.trim().is_empty() => NOT_THERE.to_owned(),
+        None => said.trim().to_owned(),
+    }
 }
 
 /// A word of guestfish's, which knows escapes between double quotes. What needs one that it does not know is refused.
@@ -72,6 +83,17 @@ fn quoted(word: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As libguestfs 1.48 says it.
+    #[test]
+    fn each_path_has_its_own_reason() {
+        let said = "*stdin*:3: libguestfs: error: \u{2018}/no/such\u{2019} is not a file or directory\n\
+                    *stdin*:4: libguestfs: error: tar_out: \u{2018}/var/log\u{2019}: no space left\n";
+        assert_eq!(why_not("/no/such", said), NOT_THERE);
+        assert!(why_not("/var/log", said).ends_with("no space left"));
+        assert_eq!(why_not("/etc", said), said.trim());
+        assert_eq!(why_not("/etc", "\n"), NOT_THERE);
+    }
 
     #[test]
     fn words_are_quoted_for_guestfish() {

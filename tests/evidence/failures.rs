@@ -29,22 +29,32 @@ nets:
 /// The scenarios that wait for something else sleep for ten minutes.
 const AT_ONCE: Duration = Duration::from_secs(120);
 
+/// A machine with nothing to boot from.
+const NO_SYSTEM: &str = "
+domains:
+  vm0:
+    memory: 64
+    vcpu: 1
+    nics: [{net: lan}]
+    disks:
+      - {name: root, type: empty, size: 1M, dev: vda, format: qcow2}
+nets:
+  lan: {type: nat, gw: 192.168.90.1, management: true}
+";
+
+pub(crate) fn never_up() {
+    let place = Place::new("evidence-never-up");
+    let run = Run::of(&place, "never_up", NO_SYSTEM, 3);
+    run.ended("first", "is_never_reached", "errored");
+    let title = "right after it had not come up:\nit is not up after 6 s";
+    run.has_evidence("first", "is_never_reached", "README.txt", title);
+    run.has_evidence("first", "is_never_reached", "vm0/state.txt", "running (");
+    run.has_evidence("first", "is_never_reached", "vm0/screenshot.png", "PNG");
+}
+
 pub(crate) fn broken_kernels() {
     let place = Place::new("evidence-consoles");
-    fs::write(place.join("LagoInitFile.yaml"), INIT_FILE).expect("it writes");
-    let mut command = Command::new(env::current_exe().expect("the program's path is known"));
-    command
-        .env(FIXTURE, "trouble")
-        .env(WORKDIR, place.path())
-        .env("LAGO_STORE", store())
-        .env("LAGO_CACHE", "off")
-        .env("LAGO_KEEP", "never")
-        .env_remove("NEXTEST")
-        .env_remove("LAGO_EVIDENCE")
-        .stdin(Stdio::null());
-    let ran = run(&mut command);
-    assert_eq!(ran.code, Some(101), "{ran:#?}");
-    let run = Run { prefix: place.join("default"), events: read(&place.join("default")) };
+    let run = Run::of(&place, "trouble", INIT_FILE, 101);
 
     run.failed("asserts", "fails", "as the test wants it");
     run.ended("asserts", "goes_on", "passed");
@@ -80,6 +90,26 @@ struct Run {
 }
 
 impl Run {
+    /// Runs a fixture suite to its end.
+    #[track_caller]
+    fn of(place: &Place, fixture: &str, init_file: &str, code: i32) -> Self {
+        fs::write(place.join("LagoInitFile.yaml"), init_file).expect("it writes");
+        let mut command = Command::new(env::current_exe().expect("the program's path is known"));
+        command
+            .env(FIXTURE, fixture)
+            .env(WORKDIR, place.path())
+            .env("LAGO_STORE", store())
+            .env("LAGO_CACHE", "off")
+            .env("LAGO_KEEP", "never")
+            .env_remove("NEXTEST")
+            .env_remove("LAGO_EVIDENCE")
+            .stdin(Stdio::null());
+        let ran = run(&mut command);
+        assert_eq!(ran.code, Some(code), "{ran:#?}");
+        let prefix = place.join("default");
+        Self { events: read(&prefix), prefix }
+    }
+
     #[track_caller]
     fn outcome(&self, wanted: (&str, &str)) -> (&Outcome, Duration) {
         let found = self.events.iter().find_map(|event| match &event.what {
