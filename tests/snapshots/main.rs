@@ -1,5 +1,6 @@
 //! Snapshots of environments with real VMs: taking, putting back, forking, and what goes wrong with that.
 
+mod attached;
 mod cache;
 mod faults;
 mod forks;

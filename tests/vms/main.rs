@@ -2,6 +2,7 @@
 //! environment as it came up.
 #![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
 
+mod devices;
 mod faults;
 mod power;
 mod properties;
@@ -50,6 +51,14 @@ fn suite() -> ExitCode {
             continue_on_failure(faults::parted_vms_reach_the_host_and_not_each_other),
             continue_on_failure(faults::another_process_heals_what_a_killed_one_left),
             continue_on_failure(faults::a_revert_ends_faults),
+        ]))
+        .stage(Stage::new("devices").from_start().scenarios(scenarios![
+            continue_on_failure(devices::an_attached_disk_is_part_of_snapshots),
+            continue_on_failure(devices::what_cannot_be_attached_or_detached_is_said),
+            continue_on_failure(devices::an_attached_nic_gets_its_planned_address)
+                .timeout(minutes(2)),
+            continue_on_failure(devices::an_attached_disk_is_there_after_a_restart)
+                .timeout(minutes(2)),
         ]))
         .stage(Stage::new("power").from_start().scenarios(scenarios![
             continue_on_failure(power::a_paused_vm_does_nothing_until_it_is_resumed),

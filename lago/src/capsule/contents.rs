@@ -77,14 +77,14 @@ impl Contents {
                 Some(memory) => {
                     let description =
                         read_text(&description_of(&paths.prefix().join(memory), name))?;
-                    require_packable(prefix, name, &description)?;
+                    require_packable(prefix, name, vm, &description)?;
                     let machine_type = description::machine_type(&description);
                     machine.machine_types.extend(machine_type.map(|known| (name.clone(), known)));
                     Some(files.add_memory(paths, name, memory)?)
                 }
             };
             let disks = packed.disks[name].clone();
-            vms.insert(name.clone(), VmSnapshot { state: vm.state, memory, disks });
+            vms.insert(name.clone(), VmSnapshot { memory, disks, ..vm.clone() });
         }
         let mut record = prefix.record().clone();
         record.disks = packed.disks;
@@ -112,11 +112,17 @@ impl Contents {
     }
 }
 
-/// Whether a domain has only what is taken over when its capsule is opened: nothing may have been plugged in.
-fn require_packable(prefix: &Prefix, vm: &str, description: &str) -> Result<(), CapsuleError> {
+/// Whether a domain has only what is taken over when its capsule is opened: nothing may have been plugged in past lago.
+fn require_packable(
+    prefix: &Prefix,
+    vm: &str,
+    kept: &VmSnapshot,
+    description: &str,
+) -> Result<(), CapsuleError> {
     let record = prefix.record();
     let Some(planned) = record.plan.vm(vm) else { return Ok(()) };
-    description::adopted(description, record, planned)
+    let disks = &kept.disks;
+    description::adopted(description, record, disks, &kept.with_attached(planned))
         .map(drop)
         .map_err(|reason| CapsuleError::Unpackable { vm: vm.to_owned(), reason })
 }

@@ -53,7 +53,11 @@ const fn device(
 
 /// The devices that lago gives VMs, and those that libvirt adds.
 const DEVICES: [Device; 12] = [
-    device("disk", &["file"], &["driver", "source", "target", "readonly", "backingStore", "boot"]),
+    device(
+        "disk",
+        &["file"],
+        &["driver", "source", "target", "readonly", "backingStore", "boot", "serial"],
+    ),
     device(
         "controller",
         &["usb", "pci", "virtio-serial", "sata", "scsi", "ide"],
@@ -98,6 +102,7 @@ pub(super) fn machine_type(description: &str) -> Option<String> {
 pub(super) fn adopted(
     description: &str,
     record: &Record,
+    disks: &[DiskImage],
     vm: &PlannedVm,
 ) -> Result<String, String> {
     let mut domain = Element::parse(description.as_bytes()).map_err(|error| error.to_string())?;
@@ -118,7 +123,7 @@ pub(super) fn adopted(
     for device in devices.children.iter().filter_map(XMLNode::as_element) {
         check_device(device)?;
         match device.name.as_str() {
-            "disk" => check_disk(device, &record.disks[&vm.name])?,
+            "disk" => check_disk(device, disks)?,
             "interface" => check_card(device, record, vm)?,
             _ => {}
         }
@@ -237,7 +242,7 @@ mod tests {
     fn adopt(description: &str) -> Result<String, String> {
         let record = manifest().record;
         let vm = &record.plan.vms[0];
-        adopted(&description.replace("MAC", &vm.nics[0].mac), &record, vm)
+        adopted(&description.replace("MAC", &vm.nics[0].mac), &record, &record.disks[&vm.name], vm)
     }
 
     #[test]

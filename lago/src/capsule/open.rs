@@ -109,6 +109,7 @@ impl Opening<'_> {
         (snapshot.name, snapshot.parent, snapshot.layer) = (SNAPSHOT.to_owned(), None, None);
         let mut state = State {
             current: Some(SNAPSHOT.to_owned()),
+            attached: snapshot.attached(&self.manifest.record),
             snapshots: IndexMap::from([(SNAPSHOT.to_owned(), snapshot)]),
             ..State::default()
         };
@@ -210,9 +211,11 @@ impl Opening<'_> {
     fn adopt_descriptions(&self) -> Result<()> {
         let record = &self.manifest.record;
         for planned in &record.plan.vms {
-            let Some(memory) = &self.manifest.snapshot.vms[&planned.name].memory else { continue };
+            let kept = &self.manifest.snapshot.vms[&planned.name];
+            let Some(memory) = &kept.memory else { continue };
             let path = description_of(&self.paths.prefix().join(memory), &planned.name);
-            let adopted = description::adopted(&read_text(&path)?, record, planned);
+            let (text, vm) = (read_text(&path)?, kept.with_attached(planned));
+            let adopted = description::adopted(&text, record, &kept.disks, &vm);
             let adopted = adopted.map_err(|reason| CapsuleError::Refused {
                 path: self.capsule.to_owned(),
                 reason: format!("of VM {}, {reason}", planned.name),

@@ -37,7 +37,7 @@ impl DiskImage {
         !self.read_only && self.format != DiskFormat::Iso
     }
 
-    pub(crate) fn device(&self, paths: &Paths) -> DiskDevice {
+    pub(crate) fn device(&self, paths: &Paths, detachable: bool) -> DiskDevice {
         let cdrom = self.format == DiskFormat::Iso;
         DiskDevice {
             path: paths.prefix().join(&self.path),
@@ -45,6 +45,7 @@ impl DiskImage {
             dev: self.dev.clone(),
             read_only: self.read_only || cdrom,
             cdrom,
+            detachable,
         }
     }
 }
@@ -130,6 +131,30 @@ fn refuse_build_steps(vm: &str, disk: &Disk) -> Result<(), PrefixError> {
     })
 }
 
+/// What is in an image that is made.
+pub(super) enum Content<'a> {
+    /// Nothing: so many bytes.
+    Empty(u64),
+    /// What another image holds, which is not written to.
+    Overlay { path: &'a Path, format: &'a str, size: Option<u64> },
+}
+
+/// Makes an image that only its user may read. qemu-img keeps the mode of a file that exists, and would make a readable
+/// one.
+pub(super) fn create_image(path: &Path, format: &str, content: &Content<'_>) -> Result<()> {
+    write_file(path, b"", PRIVATE_MODE)?;
+    let create = HostCommand::new("qemu-img").args(["create", "-q", "-f", format]);
+    let (create, size) = match content {
+        Content::Empty(size) => (create, Some(*size)),
+        Content::Overlay { path, format, size } => {
+            (create.args(["-F", format, "-b"]).arg(path), *size)
+        }
+    };
+    let create = create.arg(path);
+    size.into_iter().fold(create, |create, size| create.arg(size.to_string())).run()?;
+    Ok(())
+}
+
 /// libvirt's descriptions and the record are text.
 pub(super) fn require_text(path: PathBuf) -> Result<PathBuf, PrefixError> {
     if path.to_str().is_some() { Ok(path) } else { Err(PrefixError::NotText { path }) }
@@ -144,26 +169,17 @@ struct Target<'a> {
 
 impl Target<'_> {
     fn overlay(&self, backing: &Backing, size: Option<u64>) -> Result<PathBuf> {
-        let create = HostCommand::new("qemu-img")
-            .args(["create", "-q", "-f", "qcow2", "-F", backing.format.as_str(), "-b"])
-            .arg(&backing.path)
-            .arg(&self.path);
-        self.create(size.into_iter().fold(create, |create, size| create.arg(size.to_string())))
+        let content =
+            Content::Overlay { path: &backing.path, format: backing.format.as_str(), size };
+        self.create("qcow2", &content)
     }
 
     fn empty(&self, size: u64) -> Result<PathBuf> {
-        self.create(
-            HostCommand::new("qemu-img")
-                .args(["create", "-q", "-f", self.disk.format.qemu_name()])
-                .arg(&self.path)
-                .arg(size.to_string()),
-        )
+        self.create(self.disk.format.qemu_name(), &Content::Empty(size))
     }
 
-    /// qemu-img keeps the mode of a file that exists, and would make a readable one.
-    fn create(&self, command: HostCommand) -> Result<PathBuf> {
-        write_file(&self.path, b"", PRIVATE_MODE)?;
-        command.run().map_err(|source| self.error(source))?;
+    fn create(&self, format: &str, content: &Content<'_>) -> Result<PathBuf> {
+        create_image(&self.path, format, content).map_err(|source| self.error(source))?;
         Ok(self.path.clone())
     }
 
@@ -223,7 +239,7 @@ fn seed_image(paths: &Paths, vm: &str, disks: &[DiskImage]) -> DiskImage {
 }
 
 /// The position of a disk by the letters of its name: `a` is 0, `z` 25, `aa` 26.
-fn letters_to_number(letters: &str) -> Option<u32> {
+pub(super) fn letters_to_number(letters: &str) -> Option<u32> {
     let counted = letters.bytes().try_fold(0_u32, |number, letter| {
         let digit = letter.is_ascii_lowercase().then(|| u32::from(letter - b'a'))?;
         number.checked_mul(26)?.checked_add(digit + 1)
@@ -231,7 +247,7 @@ fn letters_to_number(letters: &str) -> Option<u32> {
     counted?.checked_sub(1)
 }
 
-fn number_to_letters(number: u32) -> String {
+pub(super) fn number_to_letters(number: u32) -> String {
     let digit = char::from_digit(number % 26 + 10, 36).unwrap_or('a');
     let before = if number < 26 { String::new() } else { number_to_letters(number / 26 - 1) };
     format!("{before}{digit}")

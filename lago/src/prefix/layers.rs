@@ -6,36 +6,37 @@
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::disks::DiskImage;
-use super::state::{LayerId, State};
+use super::disks::{Content, DiskImage, create_image};
+use super::state::{AttachedDevices, LayerId};
 use super::{PrefixError, Record};
 use crate::Result;
 use crate::paths::Paths;
 use crate::spec::DiskFormat;
-use crate::utils::{HostCommand, PRIVATE_MODE, create_dir, parallel, write_file};
-use crate::virt::CurrentDisks;
-use crate::virt::domain_xml::DiskDevice;
+use crate::utils::{create_dir, parallel};
 
 /// The disks of each VM.
 pub(crate) type Disks = IndexMap<String, Vec<DiskImage>>;
 
-/// The disks that the VMs write to when they use this layer.
-pub(crate) fn disks_at(record: &Record, layer: Option<LayerId>) -> Disks {
-    let Some(layer) = layer else { return record.disks.clone() };
-    let at_layer = |vm: &str, disk: &DiskImage| DiskImage {
-        path: Paths::layer_disk(layer, vm, &disk.dev),
-        format: DiskFormat::Qcow2,
-        ..disk.clone()
+/// The disks that the VMs write to when they use this layer: those that they were made with, then those attached later.
+pub(crate) fn disks_at(
+    record: &Record,
+    attached: &AttachedDevices,
+    layer: Option<LayerId>,
+) -> Disks {
+    let at_layer = |vm: &str, disk: &DiskImage| match layer {
+        Some(layer) if disk.is_writable() => DiskImage {
+            path: Paths::layer_disk(layer, vm, &disk.dev),
+            format: DiskFormat::Qcow2,
+            ..disk.clone()
+        },
+        _ => disk.clone(),
     };
     let vms = record.disks.iter().map(|(vm, disks)| {
-        let disks = disks
-            .iter()
-            .map(|disk| if disk.is_writable() { at_layer(vm, disk) } else { disk.clone() });
-        (vm.clone(), disks.collect())
+        let added = attached.get(vm).into_iter().flat_map(|attached| &attached.disks);
+        (vm.clone(), disks.iter().chain(added).map(|disk| at_layer(vm, disk)).collect())
     });
     vms.collect()
 }
@@ -69,16 +70,14 @@ fn create_overlay(
     below: &DiskImage,
 ) -> Result<(), PrefixError> {
     let path = paths.prefix().join(Paths::layer_disk(layer, vm, &below.dev));
-    let error = |source| PrefixError::Disk { vm: vm.to_owned(), disk: below.dev.clone(), source };
-    // qemu-img keeps the mode of a file that exists, and would make a readable one.
-    write_file(&path, b"", PRIVATE_MODE).map_err(|source| error(source.into()))?;
-    HostCommand::new("qemu-img")
-        .args(["create", "-q", "-f", "qcow2", "-F", below.format.qemu_name(), "-b"])
-        .arg(backing(paths, &path, below))
-        .arg(&path)
-        .run()
-        .map_err(|source| error(source.into()))?;
-    Ok(())
+    let backing = backing(paths, &path, below);
+    let format = below.format.qemu_name();
+    let content = Content::Overlay { path: &backing, format, size: None };
+    create_image(&path, "qcow2", &content).map_err(|source| PrefixError::Disk {
+        vm: vm.to_owned(),
+        disk: below.dev.clone(),
+        source: Box::new(source),
+    })
 }
 
 /// The file below as the overlay names it: from the overlay's directory when both are in the prefix, so that the prefix
@@ -108,27 +107,6 @@ pub(crate) fn remove(
         }
     }
     Ok(())
-}
-
-/// The disks that a VM uses when it starts now.
-#[derive(Debug)]
-pub(super) struct ActiveDisks {
-    pub(super) paths: Paths,
-    pub(super) record: Arc<Record>,
-    pub(super) vm: String,
-}
-
-impl CurrentDisks for ActiveDisks {
-    fn current(&self) -> Result<Vec<DiskDevice>> {
-        let layer = State::read(&self.paths)?.active;
-        if layer.is_none() && self.record.origin.is_some() {
-            // Without a layer of its own a fork would write to the disks of the prefix that it stands on.
-            let source = io::ErrorKind::NotFound.into();
-            return Err(PrefixError::Io { action: "read", path: self.paths.state(), source }.into());
-        }
-        let disks = disks_at(&self.record, layer);
-        Ok(disks[&self.vm].iter().map(|disk| disk.device(&self.paths)).collect())
-    }
 }
 
 #[cfg(test)]

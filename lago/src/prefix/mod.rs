@@ -3,6 +3,7 @@
 //! [`Prefix::init`] makes the directory from an init file; [`Prefix::open`] finds it again, from any process.
 //! Everything that changes an environment takes the prefix's lock, which dies with the process that holds it.
 
+pub(crate) mod attached;
 mod disks;
 mod error;
 mod identity;
@@ -116,6 +117,10 @@ impl Prefix {
 
     /// What was decided when the prefix was made.
     pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    pub(crate) fn shared_record(&self) -> &Arc<Record> {
         &self.record
     }
 

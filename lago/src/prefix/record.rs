@@ -9,8 +9,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::attached::VmDevices;
 use super::disks::DiskImage;
-use super::layers::ActiveDisks;
+use super::state::AttachedNic;
 use crate::guest::{Reach, Ssh, SshTarget, keys};
 use crate::host::{Acceleration, Host};
 use crate::paths::Paths;
@@ -188,20 +189,29 @@ impl Record {
             Arc::clone(connection),
             description.console_log.clone(),
         ));
-        let disks = ActiveDisks {
-            paths: paths.clone(),
-            record: Arc::clone(self),
-            vm: planned.name.clone(),
-        };
+        let devices =
+            VmDevices { paths: paths.clone(), record: Arc::clone(self), vm: planned.name.clone() };
         Ok(Vm::new(VmParts {
             spec: spec.clone(),
             plan: planned.clone(),
             description,
-            disks: Box::new(disks),
+            devices: Box::new(devices),
             connection: Arc::clone(connection),
             ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
             reach,
         }))
+    }
+
+    /// A card that was attached later, as the domain has it.
+    pub(super) fn attached_nic(&self, vm: &str, nic: &AttachedNic) -> NicDevice {
+        let uuid = Uuid::new_v5(&self.id, vm.as_bytes());
+        NicDevice {
+            network: self.libvirt_name(&nic.planned.net),
+            mac: nic.planned.mac.clone(),
+            tap: tap::name(vm, uuid, nic.number),
+            mtu: nic.planned.mtu,
+            detachable: true,
+        }
     }
 
     fn describe(&self, planned: &PlannedVm, spec: &Domain, paths: &Paths) -> DomainDescription {
@@ -211,6 +221,7 @@ impl Record {
             mac: nic.mac.clone(),
             tap: tap::name(&planned.name, uuid, number),
             mtu: nic.mtu,
+            detachable: false,
         });
         DomainDescription {
             name: self.libvirt_name(&planned.name),

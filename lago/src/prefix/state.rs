@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::paths::Paths;
+use crate::prefix::DiskImage;
 use crate::snapshot::{Snapshot, SnapshotKind};
+use crate::spec::PlannedNic;
 use crate::utils::{FileError, read_json, write_json};
 
 /// The number of a layer: one file for each disk, which holds what changed since the layer below.
@@ -34,6 +36,40 @@ pub(crate) struct State {
     pub(crate) pending: Option<Pending>,
     /// The forks that were made of this prefix.
     pub(crate) forks: Vec<ForkOf>,
+    /// What the VMs have besides what they were made with.
+    #[serde(default)]
+    pub(crate) attached: AttachedDevices,
+}
+
+/// The devices that VMs were given after they were made, by the VMs' names.
+pub(crate) type AttachedDevices = IndexMap<String, Attached>;
+
+/// The devices that one VM was given after it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attached {
+    /// Its disks, with the paths that they have as long as there is no layer.
+    pub(crate) disks: Vec<DiskImage>,
+    /// Its network cards.
+    pub(crate) nics: Vec<AttachedNic>,
+}
+
+/// A network card that a VM was given after it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AttachedNic {
+    /// The number by which it is known: they go on after those of the init file.
+    pub(crate) number: usize,
+    /// Its network and its addresses.
+    pub(crate) planned: PlannedNic,
+}
+
+/// A device of a VM that is being attached or detached, and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Device {
+    /// A disk, by its name in the guest.
+    Disk(String),
+    /// A network card, by its hardware address.
+    Nic(String),
 }
 
 /// A change of several steps that has begun.
@@ -53,6 +89,20 @@ pub(crate) enum Pending {
     Compression {
         /// Its name.
         name: String,
+    },
+    /// A device is being attached to a VM that runs. It counts as attached already.
+    Attach {
+        /// The VM.
+        vm: String,
+        /// The device.
+        device: Device,
+    },
+    /// A device is being detached from a VM that runs. It still counts as attached.
+    Detach {
+        /// The VM.
+        vm: String,
+        /// The device.
+        device: Device,
     },
     /// The environment is being put back.
     Revert {
@@ -88,6 +138,15 @@ impl State {
 
     pub(crate) fn write(&self, paths: &Paths) -> Result<()> {
         Ok(write_json(&paths.state(), self)?)
+    }
+
+    /// Forgets a device that a VM was given.
+    pub(crate) fn forget_device(&mut self, vm: &str, device: &Device) {
+        let Some(attached) = self.attached.get_mut(vm) else { return };
+        match device {
+            Device::Disk(dev) => attached.disks.retain(|disk| disk.dev != *dev),
+            Device::Nic(mac) => attached.nics.retain(|nic| nic.planned.mac != *mac),
+        }
     }
 
     /// The number of the next layer.

@@ -68,6 +68,7 @@ fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
     copy_identity(origin, paths)?;
     let mut state = State {
         snapshots: IndexMap::from([(snapshot.name.clone(), snapshot.clone())]),
+        attached: snapshot.attached(origin.record()),
         ..State::default()
     };
     // A process that is killed before the fork is up leaves one that may be started: it must not write to what is frozen.

@@ -53,8 +53,9 @@ pub(crate) use take::with_others;
 use crate::Result;
 use crate::paths::Paths;
 use crate::prefix::layers::Disks;
-use crate::prefix::state::{LayerId, State};
-use crate::prefix::{DiskImage, Prefix};
+use crate::prefix::state::{Attached, AttachedDevices, AttachedNic, LayerId, State};
+use crate::prefix::{DiskImage, Prefix, Record};
+use crate::spec::PlannedVm;
 use crate::virt::VmState;
 
 /// A state of a whole environment that was kept.
@@ -99,6 +100,9 @@ pub struct VmSnapshot {
     pub memory: Option<PathBuf>,
     /// Its disks, from the prefix.
     pub disks: Vec<DiskImage>,
+    /// The network cards that it was given after it was made.
+    #[serde(default)]
+    pub(crate) nics: Vec<AttachedNic>,
 }
 
 /// How a snapshot is taken.
@@ -134,9 +138,29 @@ pub struct SnapshotSize {
     pub disks: u64,
 }
 
+impl VmSnapshot {
+    /// The VM with the cards that it had been given.
+    pub(crate) fn with_attached(&self, planned: &PlannedVm) -> PlannedVm {
+        let mut vm = planned.clone();
+        vm.nics.extend(self.nics.iter().map(|nic| nic.planned.clone()));
+        vm
+    }
+}
+
 impl Snapshot {
     pub(crate) fn disks(&self) -> Disks {
         self.vms.iter().map(|(name, vm)| (name.clone(), vm.disks.clone())).collect()
+    }
+
+    /// What its VMs have besides what they were made with.
+    pub(crate) fn attached(&self, record: &Record) -> AttachedDevices {
+        let vms = self.vms.iter().map(|(name, vm)| {
+            let made = record.disks.get(name).map_or(&[][..], Vec::as_slice);
+            let later = |disk: &&DiskImage| made.iter().all(|known| known.dev != disk.dev);
+            let disks = vm.disks.iter().filter(later).cloned().collect();
+            (name.clone(), Attached { disks, nics: vm.nics.clone() })
+        });
+        vms.filter(|(_, attached)| *attached != Attached::default()).collect()
     }
 
     /// The snapshot as another prefix sees it: with whole paths.

@@ -9,8 +9,8 @@ use super::{RevertOptions, SnapshotKind, compression, revert, take};
 use crate::Result;
 use crate::dirlock::{self, Mode};
 use crate::paths::Paths;
-use crate::prefix::Prefix;
 use crate::prefix::state::{LayerId, Pending, State};
+use crate::prefix::{Prefix, attached};
 use crate::utils::{FileError, error_chain, parallel};
 use crate::virt::Vm;
 
@@ -50,6 +50,14 @@ pub(crate) fn settle(prefix: &Prefix) -> Result<()> {
             state.write(paths)?;
         }
         Some(Pending::Compression { .. }) => compression::finish(paths, state)?,
+        Some(Pending::Attach { vm, device }) => {
+            tracing::warn!("attaching a device to VM {vm} was interrupted; finishing it");
+            attached::finish_attach(prefix, state, &vm, &device)?;
+        }
+        Some(Pending::Detach { vm, device }) => {
+            tracing::warn!("detaching a device from VM {vm} was interrupted; finishing it");
+            attached::finish_detach(prefix, state, &vm, &device)?;
+        }
         Some(Pending::Revert { name, set_clocks, paused }) => {
             tracing::warn!("the revert to snapshot `{name}` was interrupted; finishing it");
             revert::revert_locked(prefix, &name, RevertOptions { set_clocks, paused })?;

@@ -42,7 +42,7 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
     require_files(prefix.paths(), &snapshot)?;
     let before = state.clone();
     tracing::info_span!("make layer")
-        .in_scope(|| announce(prefix.paths(), &mut state, &snapshot, options))?;
+        .in_scope(|| announce(prefix, &mut state, &snapshot, options))?;
     let stop = || prefix.heal_partitions().and_then(|()| prefix.virt_env().stop_vms());
     if let Err(error) = tracing::info_span!("stop").in_scope(stop) {
         return Err(stay(prefix.paths(), &state, &before, error));
@@ -80,14 +80,15 @@ pub(super) fn require_files(paths: &Paths, snapshot: &Snapshot) -> Result<(), Sn
 
 /// Makes a new layer on the snapshot's disks and says what is going to happen.
 fn announce(
-    paths: &Paths,
+    prefix: &Prefix,
     state: &mut State,
     snapshot: &Snapshot,
     options: RevertOptions,
 ) -> Result<()> {
-    let layer = state.next_layer();
+    let (paths, layer) = (prefix.paths(), state.next_layer());
     layers::create(paths, layer, &snapshot.disks())?;
     state.push_layer(layer, snapshot.layer);
+    state.attached = snapshot.attached(prefix.record());
     state.current = Some(snapshot.name.clone());
     let RevertOptions { set_clocks, paused } = options;
     state.pending = Some(Pending::Revert { name: snapshot.name.clone(), set_clocks, paused });

@@ -73,8 +73,10 @@ pub(super) struct Take<'a> {
     vms: Vec<(&'a Vm, VmState)>,
     /// The disks that the snapshot holds.
     frozen: Disks,
+    /// Those that the VMs write to afterwards.
+    overlays: Disks,
     below: Option<LayerId>,
-    /// What the VMs write to afterwards.
+    /// The layer of these.
     layer: LayerId,
     began: Instant,
 }
@@ -112,7 +114,8 @@ impl<'a> Take<'a> {
             name,
             kind,
             vms,
-            frozen: disks_at(prefix.record(), state.active),
+            frozen: disks_at(prefix.record(), &state.attached, state.active),
+            overlays: disks_at(prefix.record(), &state.attached, Some(state.next_layer())),
             below: state.active,
             layer: state.next_layer(),
             began: Instant::now(),
@@ -234,10 +237,10 @@ impl<'a> Take<'a> {
         let prefix = self.paths().prefix();
         let file = Paths::snapshot(self.name).join(format!("{}.memory", vm.name()));
         let with_memory = self.kind == SnapshotKind::Memory;
-        let overlays = disks_at(self.prefix.record(), Some(self.layer));
+        let overlays = self.overlays[vm.name()].iter();
         let checkpoint = Checkpoint {
             memory: with_memory.then(|| prefix.join(&file)),
-            overlays: overlays[vm.name()].iter().map(|disk| disk.device(self.paths())).collect(),
+            overlays: overlays.map(|disk| disk.device(self.paths(), false)).collect(),
         };
         let write = || vm.checkpoint(&checkpoint);
         let description = match &checkpoint.memory {
@@ -258,11 +261,13 @@ impl<'a> Take<'a> {
         pause: Duration,
         memories: &IndexMap<String, PathBuf>,
     ) -> Snapshot {
-        let vms = self.vms.iter().map(|(vm, state)| {
+        let vms = self.vms.iter().map(|(vm, vm_state)| {
+            let attached = state.attached.get(vm.name());
             let kept = VmSnapshot {
-                state: *state,
+                state: *vm_state,
                 memory: memories.get(vm.name()).cloned(),
                 disks: self.frozen[vm.name()].clone(),
+                nics: attached.map(|attached| attached.nics.clone()).unwrap_or_default(),
             };
             (vm.name().to_owned(), kept)
         });

@@ -18,6 +18,7 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
         state: VmState::Running,
         memory: Some(format!("snapshots/{name}/server.memory.zst").into()),
         disks: vec![disk],
+        nics: Vec::new(),
     };
     Snapshot {
         name: name.to_owned(),

@@ -28,8 +28,8 @@ use tree::{Node, Value};
 
 pub use diagnostic::{Diagnostic, SpecError};
 pub(crate) use net::overlap;
-pub(crate) use plan::mac;
 pub use plan::{Plan, PlanInput, PlannedNet, PlannedNic, PlannedVm, plan};
+pub(crate) use plan::{free_address, mac};
 pub(crate) use size::parse as parse_size;
 pub use subnet_range::{NoSubnetRange, SubnetRange};
 pub use types::{

@@ -10,7 +10,7 @@ mod subnets;
 
 use std::net::Ipv4Addr;
 
-pub(crate) use addresses::mac;
+pub(crate) use addresses::{free_address, mac};
 use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};

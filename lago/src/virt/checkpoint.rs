@@ -101,6 +101,7 @@ mod tests {
             dev: dev.into(),
             read_only,
             cdrom: false,
+            detachable: false,
         };
         let checkpoint = Checkpoint {
             memory: Some("/p/snapshots/deployed/server.memory".into()),

@@ -70,6 +70,8 @@ pub struct DiskDevice {
     pub read_only: bool,
     /// A CD-ROM rather than a disk.
     pub cdrom: bool,
+    /// One that can be detached while the domain runs, for which it has a port of its own.
+    pub detachable: bool,
 }
 
 /// A network card as the domain has it.
@@ -83,6 +85,8 @@ pub struct NicDevice {
     pub tap: String,
     /// The largest packet, in bytes; the network's if absent.
     pub mtu: Option<u32>,
+    /// One that can be detached while the domain runs, for which it has a port of its own.
+    pub detachable: bool,
 }
 
 impl DomainDescription {
@@ -144,14 +148,17 @@ impl DomainDescription {
             .children(self.disks.iter().enumerate().map(|(position, disk)| {
                 let element = disk.to_element().children(self.boot_order(position));
                 match disk.bus() {
-                    "virtio" => slots.place(element),
+                    "virtio" if !disk.detachable => slots.place(element),
                     _ => element,
                 }
             }))
             .children(
                 self.disks.iter().any(|disk| disk.bus() == "scsi").then(|| slots.place(scsi())),
             )
-            .children(self.nics.iter().map(|nic| slots.place(nic.to_element())))
+            .children(self.nics.iter().map(|nic| {
+                let element = nic.to_element();
+                if nic.detachable { element } else { slots.place(element) }
+            }))
             .child(slots.place(serial))
             .child(self.console())
             .child(
@@ -245,6 +252,11 @@ impl Processor {
 }
 
 impl DiskDevice {
+    /// The description of the disk alone, for a domain that runs.
+    pub(crate) fn to_xml(&self) -> String {
+        self.to_element().to_document()
+    }
+
     fn bus(&self) -> &'static str {
         match &self.dev[..2.min(self.dev.len())] {
             "sd" => "scsi",
@@ -271,11 +283,18 @@ impl DiskDevice {
             .child(driver)
             .child(Element::new("source").attribute("file", self.path.display()))
             .child(Element::new("target").attribute("dev", &self.dev).attribute("bus", self.bus()))
+            // A guest may call a disk that comes later by another letter.
+            .children(self.detachable.then(|| Element::text("serial", &self.dev)))
             .children(self.read_only.then(|| Element::new("readonly")))
     }
 }
 
 impl NicDevice {
+    /// The description of the card alone, for a domain that runs.
+    pub(crate) fn to_xml(&self) -> String {
+        self.to_element().to_document()
+    }
+
     fn to_element(&self) -> Element {
         Element::new("interface")
             .attribute("type", "network")
@@ -315,6 +334,7 @@ mod tests {
                     dev: "vda".into(),
                     read_only: false,
                     cdrom: false,
+                    detachable: false,
                 },
                 DiskDevice {
                     path: PathBuf::from("/p/images/server-seed.img"),
@@ -322,6 +342,7 @@ mod tests {
                     dev: "vdb".into(),
                     read_only: true,
                     cdrom: false,
+                    detachable: false,
                 },
             ],
             nics: vec![NicDevice {
@@ -329,6 +350,7 @@ mod tests {
                 mac: "54:52:c0:a8:c8:02".into(),
                 tap: "serv-1f00a2-0".into(),
                 mtu: None,
+                detachable: false,
             }],
             console_log: PathBuf::from("/p/logs/console/server.log"),
         }

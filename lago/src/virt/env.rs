@@ -73,6 +73,7 @@ impl VirtEnv {
     pub fn start(&self, vms: &[&Vm]) -> Result<()> {
         tracing::info_span!("start host").in_scope(|| self.host().start())?;
         parallel(self.networks.values(), Network::start)?;
+        parallel(self.vms.values(), Vm::renew_leases)?;
         parallel(vms, |vm| vm.start())?;
         Ok(())
     }
@@ -136,9 +137,10 @@ mod tests {
     use crate::guest::{Reach, Ssh, SshTarget};
     use crate::host::Acceleration;
     use crate::spec::{InitFile, PlanInput, plan};
-    use crate::virt::domain_xml::{DiskDevice, DomainDescription, Processor};
+    use crate::virt::VmParts;
+    use crate::virt::domain_xml::{DomainDescription, Processor};
     use crate::virt::reach::VmReach;
-    use crate::virt::{CurrentDisks, VmParts};
+    use crate::virt::vm::NoDevices;
 
     const INIT_FILE: &str = "
 domains:
@@ -146,14 +148,6 @@ domains:
   vm1: {nics: [{net: lan}], disks: []}
 nets: {lan: {management: true}}
 ";
-
-    struct NoDisks;
-
-    impl CurrentDisks for NoDisks {
-        fn current(&self) -> Result<Vec<DiskDevice>> {
-            Ok(Vec::new())
-        }
-    }
 
     fn vm(file: &InitFile, planned: &crate::spec::PlannedVm, connection: &Arc<Connection>) -> Vm {
         let description = DomainDescription {
@@ -185,7 +179,7 @@ nets: {lan: {management: true}}
             spec: file.domains[&planned.name].clone(),
             plan: planned.clone(),
             description,
-            disks: Box::new(NoDisks),
+            devices: Box::new(NoDevices),
             connection: Arc::clone(connection),
             ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
             reach,

@@ -29,6 +29,15 @@ pub(super) fn with_link(mut interface: Element, up: bool) -> Result<String, Reas
     text_of(&interface)
 }
 
+/// The disk of this device name, if the domain has it.
+pub(super) fn disk(description: &str, dev: &str) -> Result<Option<Element>, Reason> {
+    let has_name = |element: &Element| {
+        let target = element.get_child("target").and_then(|target| target.attributes.get("dev"));
+        target.is_some_and(|target| target == dev)
+    };
+    Ok(devices(description, "disk")?.into_iter().find(has_name))
+}
+
 /// An element as a document.
 pub(super) fn text_of(element: &Element) -> Result<String, Reason> {
     let mut text = Vec::new();
@@ -76,5 +85,11 @@ mod tests {
             assert_eq!(down.matches("<link").count(), 1, "{down}");
             assert!(down.contains(mac) && down.contains(r#"state="down""#), "{down}");
         }
+    }
+
+    #[test]
+    fn a_disk_is_found_by_its_name() {
+        assert!(disk(DESCRIPTION, "vda").unwrap().is_some());
+        assert!(disk(DESCRIPTION, "vdb").unwrap().is_none());
     }
 }

@@ -9,6 +9,7 @@ pub mod domain_xml;
 mod env;
 pub mod faults;
 mod forward;
+pub(crate) mod leases;
 mod live_xml;
 mod network;
 pub mod network_xml;
@@ -26,8 +27,8 @@ pub use forward::Forward;
 pub use network::Network;
 pub use screenshot::SCREENSHOT_LIMIT;
 pub(crate) use subnets_in_use::subnets_in_use;
-pub(crate) use vm::{CurrentDisks, VmParts};
-pub use vm::{Nic, Vm, VmEnding, VmState};
+pub(crate) use vm::{AttachedCard, Devices, NewDiskSource, VmParts};
+pub use vm::{NewDisk, Nic, Vm, VmEnding, VmState};
 
 use std::time::Duration;
 
@@ -107,6 +108,16 @@ pub enum VirtError {
         number: usize,
         /// How many there are.
         known: usize,
+    },
+    /// A device cannot be attached or detached.
+    #[error("VM {vm} cannot {action}: {reason}")]
+    Device {
+        /// The VM's name in the init file.
+        vm: String,
+        /// What was being done, to which device.
+        action: String,
+        /// Why not, and what to do.
+        reason: String,
     },
     /// A fault of the network cannot be made or ended.
     #[error("the network cannot be disturbed as asked: {reason}")]

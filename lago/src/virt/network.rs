@@ -148,6 +148,6 @@ fn leases(planned: &PlannedNet, plan: &Plan) -> Vec<Lease> {
         .iter()
         .flat_map(|vm| vm.nics.iter().map(move |nic| (vm, nic)))
         .filter(|(_, nic)| nic.net == planned.name)
-        .map(|(vm, nic)| Lease { mac: nic.mac.clone(), name: vm.name.clone(), ip: nic.ip })
+        .map(|(vm, nic)| Lease { mac: nic.mac.clone(), name: Some(vm.name.clone()), ip: nic.ip })
         .collect()
 }

@@ -50,8 +50,8 @@ pub enum NetworkKind {
 pub struct Lease {
     /// The hardware address that it is for.
     pub mac: String,
-    /// The name that the guest gets.
-    pub name: String,
+    /// The name that the guest gets. No two leases that are given to a network while it is up have the same.
+    pub name: Option<String>,
     /// The address that the guest gets.
     pub ip: Ipv4Addr,
 }
@@ -121,12 +121,20 @@ fn dhcp(range: Option<(Ipv4Addr, Ipv4Addr)>, leases: &[Lease]) -> Element {
         .children(range.map(|(start, end)| {
             Element::new("range").attribute("start", start).attribute("end", end)
         }))
-        .children(leases.iter().map(|lease| {
-            Element::new("host")
-                .attribute("mac", &lease.mac)
-                .attribute("name", &lease.name)
-                .attribute("ip", lease.ip)
-        }))
+        .children(leases.iter().map(Lease::to_element))
+}
+
+impl Lease {
+    /// The description of the lease alone, for a network that is up.
+    pub(super) fn to_xml(&self) -> String {
+        self.to_element().to_document()
+    }
+
+    fn to_element(&self) -> Element {
+        let host = Element::new("host").attribute("mac", &self.mac);
+        let host = self.name.iter().fold(host, |host, name| host.attribute("name", name));
+        host.attribute("ip", self.ip)
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +154,7 @@ mod tests {
                 range: Some(([192, 168, 200, 100].into(), [192, 168, 200, 254].into())),
                 leases: vec![Lease {
                     mac: "54:52:c0:a8:c8:02".into(),
-                    name: "server".into(),
+                    name: Some("server".into()),
                     ip: [192, 168, 200, 2].into(),
                 }],
                 names: [

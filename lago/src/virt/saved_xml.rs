@@ -73,6 +73,7 @@ mod tests {
             dev: "vda".into(),
             read_only: false,
             cdrom: false,
+            detachable: false,
         }
     }
 

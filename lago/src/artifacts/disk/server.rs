@@ -125,6 +125,7 @@ mod tests {
             dev: "vda".into(),
             read_only: false,
             cdrom: false,
+            detachable: false,
         };
         let expected =
             "driver=qcow2,file.driver=file,file.filename=/a,,b/root.qcow2,force-share=on";

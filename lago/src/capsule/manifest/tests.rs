@@ -48,7 +48,12 @@ pub(in crate::capsule) fn manifest() -> Manifest {
             kind: SnapshotKind::Stopped,
             vms: IndexMap::from([(
                 "server".to_owned(),
-                VmSnapshot { state: VmState::Down, memory: None, disks: vec![disk] },
+                VmSnapshot {
+                    state: VmState::Down,
+                    memory: None,
+                    disks: vec![disk],
+                    nics: Vec::new(),
+                },
             )]),
             pause: Duration::ZERO,
             took: Duration::ZERO,

@@ -11,7 +11,7 @@ use crate::spec::net::{first_host, hosts_outside};
 use crate::spec::types::{Domain, Nic};
 
 use super::subnets::Addresses;
-use super::{PlannedNic, PlannedVm};
+use super::{PlannedNet, PlannedNic, PlannedVm};
 
 /// What begins every hardware address, as in Lago; the four bytes of the NIC's address follow.
 const MAC_PREFIX: [u8; 2] = [0x54, 0x52];
@@ -59,6 +59,19 @@ pub(crate) fn mac(ip: Ipv4Addr) -> String {
     bytes.map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
+/// The first address of a network that neither its gateway has, nor DHCP hands out, nor `used` holds.
+pub(crate) fn free_address(net: &PlannedNet, used: &HashSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+    let PlannedNet { subnet, gateway, dhcp, .. } = net;
+    first_free(Addresses { subnet: *subnet, gateway: *gateway, dhcp: *dhcp }, used)
+}
+
+fn first_free(addresses: Addresses, used: &HashSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+    // The first address is that of a gateway by custom, even where the file names another.
+    hosts_outside(addresses.subnet, addresses.dhcp)
+        .filter(|ip| *ip != first_host(addresses.subnet) && *ip != addresses.gateway)
+        .find(|ip| !used.contains(ip))
+}
+
 struct Pools<'a> {
     subnets: &'a IndexMap<&'a str, Addresses>,
     used: HashSet<Ipv4Addr>,
@@ -67,11 +80,7 @@ struct Pools<'a> {
 impl Pools<'_> {
     /// The first address of a network that neither a NIC nor the gateway has and DHCP does not hand out.
     fn next(&mut self, net: &str) -> Option<Ipv4Addr> {
-        let addresses = self.subnets.get(net)?;
-        // The first address is that of a gateway by custom, even where the file names another.
-        let free = hosts_outside(addresses.subnet, addresses.dhcp)
-            .filter(|ip| *ip != first_host(addresses.subnet) && *ip != addresses.gateway)
-            .find(|ip| !self.used.contains(ip))?;
+        let free = first_free(*self.subnets.get(net)?, &self.used)?;
         self.used.insert(free);
         Some(free)
     }

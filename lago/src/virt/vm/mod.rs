@@ -1,6 +1,7 @@
 //! One virtual machine of an environment.
 
 mod commands;
+mod devices;
 mod ending;
 mod forward;
 mod nic;
@@ -20,13 +21,17 @@ use virt::error::{Error, ErrorNumber};
 
 use super::VirtError;
 use super::connection::{CHANGE_LIMIT, Connection};
-use super::domain_xml::{DiskDevice, DomainDescription};
+use super::domain_xml::DomainDescription;
 use super::reach::VmReach;
 use crate::Result;
 use crate::guest::{Agent, Ssh, console};
 use crate::host::Acceleration;
 use crate::spec;
 
+pub use devices::NewDisk;
+#[cfg(test)]
+pub(super) use devices::NoDevices;
+pub(crate) use devices::{AttachedCard, Devices, NewDiskSource};
 pub use ending::VmEnding;
 pub use nic::Nic;
 pub use power::VmState;
@@ -44,7 +49,7 @@ struct Inner {
     spec: spec::Domain,
     plan: spec::PlannedVm,
     description: DomainDescription,
-    disks: Box<dyn CurrentDisks>,
+    devices: Box<dyn Devices>,
     connection: Arc<Connection>,
     reach: Arc<VmReach>,
     ssh: Ssh,
@@ -55,23 +60,17 @@ struct Inner {
 pub(crate) struct VmParts {
     pub(crate) spec: spec::Domain,
     pub(crate) plan: spec::PlannedVm,
-    /// Its disks come from `disks` whenever it starts.
+    /// Without disks, which come from `devices` whenever it starts.
     pub(crate) description: DomainDescription,
-    pub(crate) disks: Box<dyn CurrentDisks>,
+    pub(crate) devices: Box<dyn Devices>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) reach: Arc<VmReach>,
     pub(crate) ssh: Ssh,
 }
 
-/// The disks that a VM has. They change with every snapshot, so they are asked for when they are needed.
-pub(crate) trait CurrentDisks: Send + Sync {
-    /// The disks to start with now.
-    fn current(&self) -> Result<Vec<DiskDevice>>;
-}
-
 impl Vm {
     pub(crate) fn new(parts: VmParts) -> Self {
-        let VmParts { spec, plan, description, disks, connection, reach, ssh } = parts;
+        let VmParts { spec, plan, description, devices, connection, reach, ssh } = parts;
         let name = plan.name.clone();
         let agent = Agent::new(name.clone(), reach.clone());
         Self {
@@ -80,7 +79,7 @@ impl Vm {
                 spec,
                 plan,
                 description,
-                disks,
+                devices,
                 connection,
                 reach,
                 ssh,
@@ -132,11 +131,6 @@ impl Vm {
     /// How the VM's processors run.
     pub(crate) fn acceleration(&self) -> Acceleration {
         self.inner.description.acceleration
-    }
-
-    /// The disks that the VM uses when it starts now.
-    pub(crate) fn current_disks(&self) -> Result<Vec<DiskDevice>> {
-        self.inner.disks.current()
     }
 
     /// Asks libvirt something about the domain.

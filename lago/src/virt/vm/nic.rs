@@ -34,7 +34,7 @@ impl Vm {
     pub fn nic(&self, number: usize) -> Result<Nic> {
         let nics = self.all_nics()?;
         let known = nics.len();
-        nics.into_iter().nth(number).ok_or_else(|| {
+        nics.into_iter().find(|nic| nic.number == number).ok_or_else(|| {
             VirtError::UnknownNic { vm: self.name().to_owned(), number, known }.into()
         })
     }
@@ -42,7 +42,10 @@ impl Vm {
     /// All network cards, those of the init file first.
     pub fn all_nics(&self) -> Result<Vec<Nic>> {
         let planned = self.nics().iter().cloned().enumerate();
-        Ok(planned.map(|(number, planned)| Nic { vm: self.clone(), number, planned }).collect())
+        let attached = self.inner.devices.attached_nics()?;
+        let attached = attached.into_iter().map(|nic| (nic.number, nic.planned));
+        let nics = planned.chain(attached);
+        Ok(nics.map(|(number, planned)| Nic { vm: self.clone(), number, planned }).collect())
     }
 
     /// How the names of the VM's tap devices begin.
@@ -51,7 +54,7 @@ impl Vm {
     }
 
     /// Where the VM runs.
-    pub(in crate::virt) fn host(&self) -> &Host {
+    pub(crate) fn host(&self) -> &Host {
         self.inner.connection.host()
     }
 

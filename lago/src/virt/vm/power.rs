@@ -81,8 +81,12 @@ impl Vm {
         }
         let _span = tracing::info_span!("start", vm = self.name()).entered();
         tracing::info!("powering on");
-        let disks = self.current_disks()?;
-        let xml = DomainDescription { disks, ..self.inner.description.clone() }.to_xml();
+        let mut description =
+            DomainDescription { disks: self.current_disks()?, ..self.inner.description.clone() };
+        description
+            .nics
+            .extend(self.inner.devices.attached_nics()?.into_iter().map(|nic| nic.device));
+        let xml = description.to_xml();
         self.inner
             .connection
             .call(CHANGE_LIMIT, move |connect| connect.create_domain_xml(&xml, 0).map(drop))?
