@@ -18,16 +18,17 @@
 //!     logs/forks/<stage>/             the logs of a fork in which something failed
 //! ```
 
-use std::env;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod lock;
 
-use crate::duration::spoken;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
 use crate::limits;
 use crate::result::Failure;
-use crate::tell::tell;
+pub(crate) use lock::PrefixLock;
+use lock::lock;
 
 /// The name of the prefix that a suite runs in.
 const PREFIX: &str = "default";
@@ -41,6 +42,9 @@ const SCENARIOS: &str = "scenarios";
 /// The directories of what a run records, inside the prefix.
 const RECORD_DIRECTORIES: [&str; 2] = [SCENARIOS, EVIDENCE];
 
+/// How the name of a report begins that is being written. It stays when its writer is killed.
+pub(crate) const HALF_WRITTEN: &str = ".report-";
+
 /// Where the workdirs of suites are, inside the target directory.
 pub(crate) const LAGO: &str = "lago";
 
@@ -53,9 +57,6 @@ const FORKS: &str = "forks";
 /// The logs of an environment, inside the prefix.
 const LOGS: &str = "logs";
 
-/// How often another run's lock is tried.
-const LOCK_PAUSE: Duration = Duration::from_millis(200);
-
 /// The paths of one run.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
@@ -66,13 +67,6 @@ pub(crate) struct Files {
     merged_junit: Option<PathBuf>,
     /// Which process of its run this is, from 1: each scenario may have one under nextest.
     part: u32,
-}
-
-/// Held while a run uses a prefix; gone with its process.
-#[derive(Debug)]
-pub(crate) struct PrefixLock {
-    #[expect(dead_code, reason = "the lock ends when the file is closed")]
-    file: File,
 }
 
 impl Files {
@@ -229,7 +223,24 @@ impl Files {
         for file in own.iter().map(PathBuf::as_path).chain(self.merged_junit()) {
             removed(file, fs::remove_file(file))?;
         }
+        for file in self.half_written()? {
+            removed(&file, fs::remove_file(&file))?;
+        }
         Ok(())
+    }
+
+    /// What an earlier run was writing when it was killed.
+    fn half_written(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.prefix) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let is_half_written = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            name.starts_with(HALF_WRITTEN.as_bytes())
+        };
+        paths.filter(|path| path.as_ref().map_or(true, is_half_written)).collect()
     }
 }
 
@@ -257,54 +268,6 @@ fn move_records(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn lock(path: &Path, limit: Duration, called_off: impl Fn() -> bool) -> io::Result<PrefixLock> {
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    let deadline = Instant::now() + limit;
-    let mut told = false;
-    loop {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) => {}
-        }
-        let owner = owner(&mut file);
-        if Instant::now() >= deadline {
-            return Err(io::Error::other(format!(
-                "another run (process {owner}) has had it for {}; wait for it or end it",
-                spoken(limit)
-            )));
-        }
-        if called_off() {
-            return Err(io::Error::other(format!(
-                "interrupted while waiting for another run (process {owner})"
-            )));
-        }
-        if !told {
-            tell(format_args!(
-                "waiting for another run (process {owner}) to release {}",
-                path.display()
-            ));
-            told = true;
-        }
-        std::thread::sleep(LOCK_PAUSE);
-    }
-    file.set_len(0)?;
-    write!(file, "{}", std::process::id())?;
-    Ok(PrefixLock { file })
-}
-
-/// The process that the lock file names; for a message only.
-fn owner(file: &mut File) -> String {
-    let mut text = String::new();
-    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
-    let rewound = file.seek(SeekFrom::Start(0));
-    match (read, rewound) {
-        (Ok(1..), Ok(_)) => text,
-        _ => "unknown".to_owned(),
-    }
 }
 
 /// Where a JUnit file goes. Without a word from the user it is `<suite>.junit.xml` in the prefix. A name is a file in
@@ -360,14 +323,18 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_names_its_holder() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("default.lock");
-        let held = lock(&path, Duration::ZERO, || false).unwrap();
-        let message = lock(&path, Duration::ZERO, || false).unwrap_err().to_string();
-        assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
-        drop(held);
-        lock(&path, Duration::ZERO, || false).unwrap();
+    fn what_a_killed_run_was_writing_goes_with_its_reports() {
+        let workdir = tempfile::tempdir().unwrap();
+        let files = Files::new(workdir.path(), "web", None).unwrap();
+        files.remove_reports().unwrap();
+        files.make_directories().unwrap();
+        for name in ["events.jsonl", ".report-a1B2c3", "web.junit.xml", "prefix.json"] {
+            fs::write(files.prefix.join(name), "").unwrap();
+        }
+        files.remove_reports().unwrap();
+        let left: Vec<_> =
+            fs::read_dir(&files.prefix).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["prefix.json"]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use chrono::Utc;
 
 use crate::events::{self, Event, What};
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::limits;
 pub(crate) use find::prefixes_below;
 
@@ -112,6 +112,7 @@ fn write_atomically(
     let directory = path.parent().filter(|at| !at.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let mut file = tempfile::Builder::new()
+        .prefix(files::HALF_WRITTEN)
         .permissions(fs::Permissions::from_mode(0o644))
         .tempfile_in(directory)?;
     write(file.as_file_mut())?;
