@@ -50,6 +50,9 @@ const SPAWN_LOCK: &str = "spawn.lock";
 /// Where libvirtd listens, seen from inside.
 const SOCKET: &str = "run/libvirt/libvirt-sock";
 
+/// Which instance the host's own `/run` belongs to.
+const INSTANCE_MARK: &str = "run/lago-instance";
+
 /// Its presence tells the script that the host was ready once: from then on it restarts libvirtd.
 const READY: &str = "run/lago-ready";
 
@@ -139,7 +142,8 @@ impl PrivateHost {
 
     /// The host as it runs, for a process outside.
     fn running(&self) -> Result<InitProcess, HostError> {
-        self.current().ok_or_else(|| HostError::NotRunning { dir: self.dir.clone() })
+        let running = self.current().filter(has_its_own_run);
+        running.ok_or_else(|| HostError::NotRunning { dir: self.dir.clone() })
     }
 
     /// What it takes to enter the host: its first process, and whether it has a user namespace of its own.
@@ -285,6 +289,7 @@ impl PrivateHost {
     fn wait_until_ready(&self, init: &InitProcess) -> Result<(), HostError> {
         let deadline = Deadline::after(START_LIMIT);
         let socket = init.root(SOCKET);
+        self.wait_until(init, deadline, "its mounts", || has_its_own_run(init).then_some(()))?;
         self.wait_until(init, deadline, "libvirtd's socket", || socket.exists().then_some(()))?;
         let uri = uri_of_socket(&socket);
         loop {
@@ -361,6 +366,12 @@ impl PrivateHost {
     pub(super) fn qemu_logs(&self) -> PathBuf {
         self.dir.join("log/qemu")
     }
+}
+
+/// Whether what is seen in the host's `/run` is its own. A moment after its start that is still the one around it, where
+/// another libvirtd may answer.
+fn has_its_own_run(init: &InitProcess) -> bool {
+    fs::read_to_string(init.root(INSTANCE_MARK)).is_ok_and(|mark| mark.trim_end() == init.instance)
 }
 
 /// Kills a host and waits until nothing of it runs any more. An error is what happened.

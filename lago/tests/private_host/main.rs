@@ -8,6 +8,7 @@ mod bridges;
 mod enter;
 mod fixture;
 mod life;
+mod nested;
 mod network;
 mod plain_user;
 
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
     }
     if std::env::var_os(bridges::INSIDE_VARIABLE).is_some() {
         bridges::are_made_where_this_process_is();
+        return ExitCode::SUCCESS;
+    }
+    if let Some(dir) = std::env::var_os(nested::DIRECTORY_VARIABLE) {
+        nested::start_and_list_networks(dir.as_ref());
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         trial("bridges_of_a_host", bridges::bridges_of_a_host),
         trial("bridges_around_this_process", bridges::bridges_around_this_process),
         trial("no_connection_to_a_stopped_host", network::no_connection_to_a_stopped_host),
+        trial("a_host_within_a_host_is_its_own", nested::a_host_within_a_host_is_its_own),
         trial("a_uri_that_does_not_answer", network::a_uri_that_does_not_answer),
     ];
     trials.extend(plain_user::trials());
