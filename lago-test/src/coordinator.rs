@@ -22,6 +22,7 @@ mod schedule;
 mod selection;
 mod show;
 mod tail;
+mod terminal;
 mod work;
 mod worker_process;
 

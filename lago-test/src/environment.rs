@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lago::cache::{Cache, Cached, Key, StartOrigin, Started};
+use lago::capsule::{SaveOptions, Saved};
 use lago::collect::{CollectOptions, Collected};
 use lago::config::Config;
 use lago::snapshot::Snapshot;
@@ -213,7 +214,7 @@ impl Environment {
     /// Makes a command run where the guests can be reached.
     pub(crate) fn enter(&self, command: &mut Command) -> Result<(), Failure> {
         self.prefix.host().enter(command).map_err(|error| {
-            Failure::from(error).context("cannot run a worker on the private host")
+            Failure::from(error).context("cannot run anything on the private host")
         })
     }
 
@@ -285,6 +286,16 @@ impl Environment {
         }
         std::fs::create_dir_all(to.parent().unwrap_or(to))?;
         std::fs::rename(self.prefix.paths().logs(), to)
+    }
+
+    /// Packs it as it is now.
+    pub(crate) fn save_capsule(
+        &self,
+        file: &Path,
+        options: &SaveOptions,
+    ) -> Result<Saved, Failure> {
+        lago::utils::create_dir(file.parent().unwrap_or(file))?;
+        Ok(self.prefix.save_capsule(file, options)?)
     }
 
     /// Stops everything; disks and saved states stay.

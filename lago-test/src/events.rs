@@ -257,6 +257,37 @@ pub enum What {
         /// What could not be had, and why.
         problems: Vec<String>,
     },
+    /// The environment of a scenario that has failed was packed into a capsule.
+    CapsuleSaved {
+        /// The scenario's stage.
+        stage: String,
+        /// The scenario's name.
+        scenario: String,
+        /// The capsule, from the prefix.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// The environment of a scenario that has failed could not be packed.
+    CapsuleNotSaved {
+        /// The scenario's stage.
+        stage: String,
+        /// The scenario's name.
+        scenario: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody has been in the environment of a scenario that has failed, in a shell.
+    ShellClosed {
+        /// The scenario's stage.
+        stage: String,
+        /// The scenario's name.
+        scenario: String,
+        /// How long the shell was open, in milliseconds.
+        took_ms: u64,
+    },
     /// All of a stage has run.
     StageFinished {
         /// The stage.

@@ -14,6 +14,7 @@
 //!     scenarios/worker-<n>.log        what a worker prints outside of scenarios
 //!     evidence/<stage>.<scenario>/    what was found out right after it had failed; `.2` and so on when it failed again
 //!     states.json                     what the saved states were made of
+//!     capsules/<stage>.<scenario>.lago-capsule    the environment of a failure, which stays over later runs
 //!     forks/<stage>/                  a fork, while a stage runs on it
 //!     logs/forks/<stage>/             the logs of a fork in which something failed
 //! ```
@@ -45,6 +46,9 @@ const RECORD_DIRECTORIES: [&str; 2] = [SCENARIOS, EVIDENCE];
 /// How the name of a report begins that is being written. It stays when its writer is killed.
 pub(crate) const HALF_WRITTEN: &str = ".report-";
 
+/// The capsules of scenarios that have failed, inside the prefix.
+const CAPSULES: &str = "capsules";
+
 /// Where the workdirs of suites are, inside the target directory.
 pub(crate) const LAGO: &str = "lago";
 
@@ -56,6 +60,9 @@ const FORKS: &str = "forks";
 
 /// The logs of an environment, inside the prefix.
 const LOGS: &str = "logs";
+
+/// What the name of a capsule ends with while it is being written.
+const PARTIAL: &str = "part";
 
 /// The paths of one run.
 #[derive(Debug, Clone)]
@@ -90,6 +97,16 @@ impl Files {
 
     pub(crate) fn events(&self) -> PathBuf {
         Self::events_of(&self.prefix)
+    }
+
+    /// The events, from the prefix.
+    pub(crate) fn events_in_prefix() -> PathBuf {
+        EVENTS.into()
+    }
+
+    /// The capsule of a scenario, from the prefix.
+    pub(crate) fn capsule(stage: &str, scenario: &str) -> PathBuf {
+        Path::new(CAPSULES).join(format!("{stage}.{scenario}.{}", lago::capsule::EXTENSION))
     }
 
     /// The events of the run in a prefix.
@@ -192,6 +209,12 @@ impl Files {
         move_records(&self.prefix, &self.records_aside())
     }
 
+    /// Moves the capsules of earlier runs out of the way of a new environment: a failure that was taken down once stays
+    /// until the same scenario fails again, or somebody removes it.
+    pub(crate) fn set_capsules_aside(&self) -> io::Result<()> {
+        move_files(&self.prefix.join(CAPSULES), &self.records_aside().join(CAPSULES))
+    }
+
     /// Moves it back; also what a process that was killed in between has left aside.
     pub(crate) fn bring_records_back(&self) -> io::Result<()> {
         let aside = self.records_aside();
@@ -199,6 +222,7 @@ impl Files {
             return Ok(());
         }
         move_records(&aside, &self.prefix)?;
+        move_files(&aside.join(CAPSULES), &self.prefix.join(CAPSULES))?;
         fs::remove_dir(aside)
     }
 
@@ -268,6 +292,24 @@ fn move_records(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Moves the files of a directory that may not be there. What a killed process has left half written is removed.
+fn move_files(from: &Path, to: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    lago::utils::create_dir(to).map_err(io::Error::other)?;
+    for entry in entries {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|end| end == PARTIAL) {
+            fs::remove_file(entry.path())?;
+        } else {
+            fs::rename(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    fs::remove_dir(from)
 }
 
 /// Where a JUnit file goes. Without a word from the user it is `<suite>.junit.xml` in the prefix. A name is a file in

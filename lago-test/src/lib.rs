@@ -69,6 +69,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod as_lago;
 mod assertions;
 pub mod cli;
 mod console_watch;

@@ -20,6 +20,9 @@ pub const STATE: Duration = Duration::from_secs(10 * 60);
 /// Collecting evidence after a failure. lago's own limit, which says what it did not come to, passes first.
 pub const EVIDENCE: Duration = lago::collect::COLLECT_LIMIT.saturating_add(Duration::from_secs(30));
 
+/// Packing the environment of a scenario that has failed: some hundred megabytes for each VM.
+pub const CAPSULE: Duration = Duration::from_secs(10 * 60);
+
 /// From starting a worker process until it says that it is ready: loading a large test binary on a busy machine.
 pub const WORKER_START: Duration = Duration::from_secs(60);
 

@@ -8,7 +8,7 @@ use crate::console_watch::ConsoleRules;
 use crate::environment::EnvironmentSpec;
 use crate::scenario::Scenario;
 use crate::stage::{Base, Stage};
-use crate::{coordinator, limits, worker};
+use crate::{as_lago, coordinator, limits, worker};
 
 /// The shape of a test program, written once, in `main`, in the order in which it runs.
 ///
@@ -155,7 +155,13 @@ impl Suite {
     /// Exit codes: 0 when nothing failed, 101 when a scenario failed, 2 when the command line or the suite itself is
     /// wrong, 3 when the environment failed, 128 and the signal's number when interrupted.
     pub fn main(self) -> ExitCode {
-        if worker::is_wanted() { worker::main(&self) } else { coordinator::main(self) }
+        if as_lago::is_wanted() {
+            as_lago::main()
+        } else if worker::is_wanted() {
+            worker::main(&self)
+        } else {
+            coordinator::main(self)
+        }
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use lago::Prefix;
@@ -64,14 +64,77 @@ pub(crate) fn tell_through(view: Option<Arc<dyn View>>) {
     *VIEW.lock().unwrap_or_else(PoisonError::into_inner) = view;
 }
 
-/// Does something that needs the terminal for itself, such as a shell.
-#[expect(dead_code, reason = "for the shell at a failure, which comes next")]
+/// Does something that needs the terminal for itself, such as a shell. What other threads tell meanwhile is told after it.
 pub(crate) fn with_terminal<T>(work: impl FnOnce() -> T) -> T {
-    let Some(view) = view() else { return work() };
-    let mut work = Some(work);
-    let mut done = None;
-    view.step_aside(&mut || done = work.take().map(|work| work()));
-    done.expect("a view steps aside for the work")
+    let _terminal = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = Taken::begin();
+    let done = match view() {
+        None => work(),
+        Some(view) => {
+            let mut work = Some(work);
+            let mut done = None;
+            view.step_aside(&mut || done = work.take().map(|work| work()));
+            done.expect("a view steps aside for the work")
+        }
+    };
+    drop(taken);
+    done
+}
+
+/// Waits until no other thread has the terminal for itself.
+pub(crate) fn wait_for_terminal() {
+    if is_taken() {
+        drop(TERMINAL.lock());
+    }
+}
+
+/// Whether another thread has the terminal for itself.
+pub(crate) fn is_taken() -> bool {
+    let held = HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner);
+    held.as_ref().is_some_and(|held| held.by != thread::current().id())
+}
+
+/// Locked by the thread that has the terminal for itself.
+static TERMINAL: Mutex<()> = Mutex::new(());
+
+/// What others tell while one thread has the terminal for itself.
+static HELD_BACK: Mutex<Option<HeldBack>> = Mutex::new(None);
+
+struct HeldBack {
+    by: ThreadId,
+    lines: Vec<u8>,
+}
+
+/// That a thread has the terminal for itself.
+struct Taken;
+
+impl Taken {
+    fn begin() -> Self {
+        let held = HeldBack { by: thread::current().id(), lines: Vec::new() };
+        *HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        Self
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let held = HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(held) = held.filter(|held| !held.lines.is_empty()) {
+            print(&held.lines);
+        }
+    }
+}
+
+/// Keeps lines for later if another thread has the terminal for itself.
+fn hold_back(lines: &[u8]) -> bool {
+    let mut held = HELD_BACK.lock().unwrap_or_else(PoisonError::into_inner);
+    match held.as_mut().filter(|held| held.by != thread::current().id()) {
+        Some(held) => {
+            held.lines.extend_from_slice(lines);
+            true
+        }
+        None => false,
+    }
 }
 
 fn view() -> Option<Arc<dyn View>> {
@@ -80,6 +143,9 @@ fn view() -> Option<Arc<dyn View>> {
 
 /// Prints whole lines. A line break in front ends a line that somebody else has begun; above a view there is none.
 fn print(lines: &[u8]) {
+    if hold_back(lines) {
+        return;
+    }
     match view() {
         Some(view) => view.print_above(lines.strip_prefix(b"\n").unwrap_or(lines)),
         None => print_plainly(lines),

@@ -1,5 +1,6 @@
 //! Collecting evidence of a failure within its limit, and saying so.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::limited::Limited;
@@ -14,17 +15,17 @@ use crate::limits;
 use crate::tell::tell;
 
 impl Run {
-    /// Collects what can be known of an environment in which a scenario has failed, unless the user does without. Nothing
-    /// that goes wrong here goes any further.
+    /// Collects what can be known of an environment in which a scenario has failed, unless the user does without, and says
+    /// where it is, from the prefix. Nothing that goes wrong here goes any further.
     pub(super) fn collect_evidence(
         &self,
         id: ScenarioId,
         environment: &Environment,
         incident: Incident,
-    ) {
-        let Some(files) = self.files() else { return };
+    ) -> Option<PathBuf> {
+        let files = self.files()?;
         if self.options.evidence == CollectEvidence::Never {
-            return;
+            return None;
         }
         let started = Instant::now();
         let (stage, scenario) = self.names(id);
@@ -51,5 +52,6 @@ impl Run {
         ));
         let took_ms = millis(took);
         self.event(What::EvidenceCollected { stage, scenario, took_ms, files: found, problems });
+        Some(directory)
     }
 }

@@ -8,6 +8,7 @@ use super::runner::{Finish, Runner};
 use super::show::{Ended, LogFile, Shown, Style, Turn};
 use crate::outcome::Class;
 use crate::report::console;
+use crate::tell;
 
 /// What runs, and what is told about it beside what is shown meanwhile.
 pub(super) struct Execution {
@@ -37,6 +38,8 @@ impl Execution {
             Turn::Ignored(reason) => Ended::ignored(reason),
             Turn::Runs(step) => held(&self.runner).run_scenario(*step),
         };
+        // What comes of it is printed in between otherwise, when a stage that runs at the same time has a shell open.
+        tell::wait_for_terminal();
         held(&self.told).take_note(shown, &ended, self.style);
         ended
     }

@@ -2,14 +2,17 @@
 
 mod aftermath;
 mod anchor;
+mod capsule;
 mod casualties;
 mod consoles;
 mod fork;
 mod repeat;
 mod retry;
+mod shell;
 mod states;
 mod workers;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,6 +54,8 @@ pub(super) struct Lane {
     scenario_consoles: Vec<ConsolePosition>,
     /// When the stage began that is going on.
     stage_began: Option<Instant>,
+    /// The scenarios of which there is a capsule of this run.
+    packed: HashSet<ScenarioId>,
 }
 
 impl Lane {
@@ -70,6 +75,7 @@ impl Lane {
             last: None,
             scenario_consoles: Vec::new(),
             stage_began: None,
+            packed: HashSet::new(),
         }
     }
 

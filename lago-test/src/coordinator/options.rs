@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use super::keep::Keep;
 use super::plan::State;
 use super::saved::START;
+use super::terminal;
 use crate::suite::Suite;
 
 /// How many stages may run at the same time; `--test-threads` wins over it.
@@ -31,6 +32,12 @@ const TOLERATE_UNSTABLE: &str = "LAGO_TOLERATE_UNSTABLE";
 
 /// Whether evidence is collected after failures.
 const EVIDENCE: &str = "LAGO_EVIDENCE";
+
+/// What is done after a failure: `shell`.
+const ON_FAILURE: &str = "LAGO_ON_FAILURE";
+
+/// When a capsule is saved: `on-failure`.
+const CAPSULE: &str = "LAGO_CAPSULE";
 
 /// Where the JUnit file goes; `--junitxml-file` wins over it.
 const JUNITXML_FILE: &str = "LAGO_JUNITXML_FILE";
@@ -58,6 +65,32 @@ pub(super) struct Options {
     pub(super) show_output: bool,
     /// Where the user wants the `JUnit` file, if that was said.
     pub(super) junit_file: Option<PathBuf>,
+    /// When an environment is packed into a capsule.
+    pub(super) capsules: Capsules,
+    /// What else is done after a failure.
+    pub(super) on_failure: OnFailure,
+}
+
+/// When an environment is packed into a capsule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Capsules {
+    #[default]
+    Never,
+    /// When a scenario has failed in it.
+    OnFailure,
+}
+
+/// What is done after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum OnFailure {
+    /// The run goes on.
+    #[default]
+    GoOn,
+    /// A shell is opened for whoever is at the terminal.
+    Shell {
+        /// Why there can be none, if there cannot.
+        obstacle: Option<&'static str>,
+    },
 }
 
 /// Where output is printed as it comes.
@@ -111,6 +144,8 @@ impl Options {
             live: live(arguments),
             show_output: arguments.show_output,
             junit_file: arguments.junitxml_file.clone().or_else(junit_file),
+            capsules: or_note(capsules(), &mut problems),
+            on_failure: or_note(on_failure(), &mut problems),
         };
         if problems.is_empty() { Ok(options) } else { Err(problems) }
     }
@@ -146,6 +181,23 @@ fn live(arguments: &Arguments) -> Option<Live> {
         FormatSetting::Pretty | FormatSetting::Terse => Live::Stdout,
     };
     (arguments.no_capture || is_wanted()).then_some(stream)
+}
+
+fn capsules() -> Result<Capsules, String> {
+    match value(CAPSULE)?.as_deref() {
+        None | Some("never") => Ok(Capsules::Never),
+        Some("on-failure") => Ok(Capsules::OnFailure),
+        Some(other) => Err(format!("{CAPSULE}={other}: it is `on-failure` or `never`")),
+    }
+}
+
+fn on_failure() -> Result<OnFailure, String> {
+    match value(ON_FAILURE)?.as_deref() {
+        None | Some("go-on") => Ok(OnFailure::GoOn),
+        // What the terminal is has to be seen before the live view is on it.
+        Some("shell") => Ok(OnFailure::Shell { obstacle: terminal::obstacle() }),
+        Some(other) => Err(format!("{ON_FAILURE}={other}: it is `shell` or `go-on`")),
+    }
 }
 
 fn repeat() -> Result<u32, String> {

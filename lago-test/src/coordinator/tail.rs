@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::options::Live;
 use crate::report::console;
+use crate::tell;
 
 /// How often the log is looked at: soon enough for a person.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -33,6 +34,9 @@ impl<'a> Tail<'a> {
 
     /// Prints the whole lines that have come since the last time. That it could not is no reason to end a run.
     pub(super) fn print_new(&mut self) {
+        if tell::is_taken() {
+            return;
+        }
         let mut buffer = [0; 8 << 10];
         while let Ok(length @ 1..) = self.read(&mut buffer) {
             for &byte in &buffer[..length] {
@@ -48,6 +52,7 @@ impl<'a> Tail<'a> {
 
     /// Prints what is left, also without the end of its line.
     pub(super) fn print_rest(&mut self) {
+        tell::wait_for_terminal();
         self.print_new();
         if !self.line.is_empty() {
             self.print_line();

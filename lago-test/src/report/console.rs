@@ -1,5 +1,6 @@
 //! What a person reads on the terminal. Pure.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -102,6 +103,20 @@ pub(crate) fn summary(events: &[Event]) -> String {
     };
     let counted = if counted.is_empty() { "nothing ran".to_owned() } else { counted.join(", ") };
     format!("{counted}, in {}", spoken(took))
+}
+
+/// Where the capsules of failures are, each path alone on its line.
+pub(crate) fn capsules(events: &[Event], prefix: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for event in events {
+        let What::CapsuleSaved { stage, scenario, path, bytes, .. } = &event.what else { continue };
+        let mebibytes = bytes.div_ceil(1 << 20);
+        lines.push(format!(
+            "capsule of {stage}::{scenario}, {mebibytes} MiB; `lago capsule open` goes on from it:"
+        ));
+        lines.push(prefix.join(path).display().to_string());
+    }
+    lines
 }
 
 /// A line for each scenario that passed or was tolerated, but not as it should: flaky ones and known failures.

@@ -215,6 +215,8 @@ fn wrong_variables_are_refused() {
         ("LAGO_JOBS", "0", "LAGO_JOBS=0: it is a number from 1 on"),
         ("LAGO_JOBS", "many", "LAGO_JOBS=many: it is a number from 1 on"),
         ("LAGO_REPEAT", "0", "LAGO_REPEAT=0: it is a number from 1 on"),
+        ("LAGO_CAPSULE", "yes", "LAGO_CAPSULE=yes: it is `on-failure` or `never`"),
+        ("LAGO_ON_FAILURE", "stop", "LAGO_ON_FAILURE=stop: it is `shell` or `go-on`"),
         ("LAGO_REPEAT", "-1", "LAGO_REPEAT=-1: it is a number from 1 on"),
         (
             "LAGO_FROM",

@@ -55,6 +55,8 @@ impl Fixture {
             .env_remove("LAGO_FROM")
             .env_remove("LAGO_JOBS")
             .env_remove("LAGO_REPEAT")
+            .env_remove("LAGO_CAPSULE")
+            .env_remove("LAGO_ON_FAILURE")
             .env_remove("LAGO_NEXTEST")
             .env_remove("LAGO_TEST_LAUNCHER")
             .env_remove("LAGO_TOLERATE_UNSTABLE")

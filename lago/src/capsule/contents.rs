@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use rustix::fs::OFlags;
 
 use super::machine::Machine;
-use super::manifest::{CAPSULE_FORMAT, FileEntry, Manifest, Segment, check_path};
+use super::manifest::{CAPSULE_FORMAT, FileEntry, Manifest, check_path};
 use super::{CapsuleError, SNAPSHOT, SaveOptions, description, disks, sparse};
 use crate::Result;
 use crate::constants::VERSION;
@@ -44,7 +44,7 @@ pub(super) struct Contents {
 }
 
 /// A file that is to be packed.
-struct Source {
+pub(super) struct Source {
     path: PathBuf,
     /// It does not change any more. Another one may grow meanwhile, and goes in as it was.
     frozen: bool,
@@ -105,10 +105,9 @@ impl Contents {
         Ok(Self { manifest, sources: files.sources })
     }
 
-    /// Each file with what is to be read of it.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&FileEntry, Result<Box<dyn Read>>)> {
-        let files = self.manifest.files.iter().zip(&self.sources);
-        files.map(|(entry, source)| (entry, source.open(entry.segments())))
+    /// Each file, and where its content is.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&FileEntry, &Source)> {
+        self.manifest.files.iter().zip(&self.sources)
     }
 }
 
@@ -128,15 +127,20 @@ fn require_packable(
 }
 
 impl Source {
-    fn open(&self, segments: Vec<Segment>) -> Result<Box<dyn Read>> {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is to be read of it.
+    pub(super) fn open(&self, entry: &FileEntry) -> Result<Box<dyn Read>, FileError> {
         match open(&self.path) {
-            Ok(file) if self.frozen => Ok(Box::new(sparse::Data::new(file, segments))),
+            Ok(file) if self.frozen => Ok(Box::new(sparse::Data::new(file, entry.segments()))),
             // What is gone or has become shorter since it was looked at is filled up with zeros, as tar does it.
             Ok(file) => Ok(Box::new(file.chain(io::repeat(0)))),
             Err(error) if !self.frozen && error.kind() == io::ErrorKind::NotFound => {
                 Ok(Box::new(io::repeat(0)))
             }
-            Err(error) => Err(FileError::io("open", &self.path)(error).into()),
+            Err(error) => Err(FileError::io("open", &self.path)(error)),
         }
     }
 }

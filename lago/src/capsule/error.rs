@@ -87,6 +87,12 @@ pub enum CapsuleError {
         /// What it has.
         reason: String,
     },
+    /// Somebody wanted the saving to end.
+    #[error("{} was not saved: it was called off", path.display())]
+    Stopped {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process writes to the same file.
     #[error("{} is being written to by another process; wait for it, or choose another file", path.display())]
     Busy {

@@ -62,6 +62,8 @@ mod sparse;
 mod target;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use error::CapsuleError;
@@ -93,6 +95,14 @@ pub struct SaveOptions {
     pub reason: Option<String>,
     /// Further files and directories, each with its path in the capsule. What the prefix itself has there comes first.
     pub extra: Vec<(PathBuf, PathBuf)>,
+    /// Ends the saving soon once this is set, with [`CapsuleError::Stopped`].
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl SaveOptions {
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
 }
 
 /// A capsule that was saved.

@@ -21,6 +21,8 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("LAGO_KEEP", "what stays after the run: `never`, `always`, `failure`"),
     ("LAGO_NEXTEST", "`scenario`: each is a test to cargo nextest, not the suite"),
     ("LAGO_EVIDENCE", "`never`: collect nothing after a failure"),
+    ("LAGO_CAPSULE", "`on-failure`: pack the environment of a scenario that fails"),
+    ("LAGO_ON_FAILURE", "`shell`: open a shell in the environment of one that fails"),
     ("LAGO_CACHE", "`off`: boot, and do not start from the cache"),
     ("LAGO_TEST_LAUNCHER", "a command through which workers are started"),
     ("LAGO_LOG", "what the library logs, as tracing filters have it"),

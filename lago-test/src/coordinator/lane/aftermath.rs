@@ -15,9 +15,11 @@ impl Lane {
         if self.run.interrupts.signal().is_some() {
             return;
         }
-        if let Some(environment) = &self.environment {
-            self.run.collect_evidence(id, environment, self.incident(id, outcome));
-        }
+        let evidence = self.environment.as_ref().and_then(|environment| {
+            self.run.collect_evidence(id, environment, self.incident(id, outcome))
+        });
+        let capsule = self.save_capsule(id, outcome, evidence.as_deref());
+        self.open_shell(id, outcome, &[("evidence", evidence), ("capsule", capsule)]);
     }
 
     fn incident(&self, id: ScenarioId, outcome: &Outcome) -> Incident {

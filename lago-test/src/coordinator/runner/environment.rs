@@ -101,6 +101,7 @@ impl Runner {
             if files.is_later_part() {
                 files.set_records_aside()?;
             }
+            files.set_capsules_aside()?;
             Environment::discard_stale(&files.prefix)?;
             let Some((spec, init_file)) = suite_environment else { return Ok(None) };
             files.remove_reports()?;

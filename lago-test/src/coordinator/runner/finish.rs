@@ -114,6 +114,7 @@ fn report(files: &Files, finish: &mut Finish) {
     }
     finish.lines.extend(console::repetitions(own));
     finish.lines.extend(console::unsteady(own));
+    finish.lines.extend(console::capsules(own, &files.prefix));
     let events = files.events().display().to_string();
     finish.lines.extend([console::summary(own), "events:".to_owned(), events]);
     for Report { name, path, written } in report::write_all(&run, files) {

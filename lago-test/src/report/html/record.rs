@@ -69,6 +69,7 @@ pub(super) struct Scenario {
     pub(super) attempts: Vec<Attempt>,
     pub(super) consoles: Vec<Console>,
     pub(super) evidence: Vec<Evidence>,
+    pub(super) capsule: Option<Capsule>,
     /// The scenarios that it blocks, as `stage::scenario`.
     pub(super) blocks: Vec<String>,
 }
@@ -132,6 +133,14 @@ pub(super) struct Evidence {
     /// From the prefix.
     pub(super) files: Vec<PathBuf>,
     pub(super) problems: Vec<String>,
+}
+
+/// The environment of a failure, in one file.
+#[derive(Debug)]
+pub(super) struct Capsule {
+    /// From the prefix.
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
 }
 
 impl Record {

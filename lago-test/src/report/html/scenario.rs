@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use maud::{Markup, html};
 
 use super::super::text::{clean, first_line};
-use super::record::{Attempt, Console, Evidence, Fate, Scenario, Why, anchor};
+use super::record::{Attempt, Capsule, Console, Evidence, Fate, Scenario, Why, anchor};
 use super::sources::{self, Excerpt, For, Sources};
 use super::verdict::Verdict;
 use super::words;
@@ -103,6 +103,9 @@ fn body(scenario: &Scenario, verdict: Verdict, sources: &Sources) -> Markup {
             (self::console(scenario, console, sources, whom))
         }
         (evidence(scenario, sources))
+        @if let Some(capsule) = &scenario.capsule {
+            (self::capsule(capsule))
+        }
         (facts(scenario))
     }
 }
@@ -256,6 +259,19 @@ fn evidence(scenario: &Scenario, sources: &Sources) -> Markup {
             }
             @let others = evidence.files.iter().filter(|path| !is_text(path));
             ul.files { @for path in others { li { a href=(words::link(path)) { (in_evidence(path)) } } } }
+        }
+    }
+}
+
+fn capsule(capsule: &Capsule) -> Markup {
+    let path = &capsule.path;
+    let mebibytes = capsule.bytes.div_ceil(1 << 20);
+    html! {
+        h4 { "Capsule" }
+        p {
+            a href=(words::link(path)) { (path.display()) }
+            ", " (mebibytes) " MiB; " code { "lago capsule open " (path.display()) }
+            " goes on from the moment of the failure, here or on another machine."
         }
     }
 }

@@ -56,6 +56,9 @@ pub(super) fn stories(events: &[Event]) -> HashMap<(&str, &str), Story<'_>> {
                 let files = files.iter().map(PathBuf::as_path);
                 stories.entry((stage, scenario)).or_default().evidence.extend(files);
             }
+            What::CapsuleSaved { stage, scenario, path, .. } => {
+                stories.entry((stage, scenario)).or_default().evidence.push(path);
+            }
             _ => {}
         }
     }

@@ -94,6 +94,11 @@ impl Builder {
                 let lane = self.lane_of_stage.get(stage).cloned().flatten();
                 self.ended(lane, at, *took_ms, Doing::Save { state: stage.clone() });
             }
+            What::ShellClosed { stage, scenario, took_ms } => {
+                let lane = self.lane_of_stage.get(stage).cloned().flatten();
+                let subject = Some(format!("after {stage}::{scenario}"));
+                self.ended(lane, at, *took_ms, Doing::Work { work: "shell".to_owned(), subject });
+            }
             What::EnvironmentDiscarded => self.taken_down(at, "remove the environment"),
             What::EnvironmentStopped { .. } => self.taken_down(at, "stop the environment"),
             _ => self.take_of_scenario(event),
@@ -136,6 +141,9 @@ impl Builder {
                 let lane = self.lane_of_stage.get(stage).cloned().flatten();
                 let what = Doing::Evidence { stage: stage.clone(), scenario: scenario.clone() };
                 self.ended(lane, at, *took_ms, what);
+            }
+            What::CapsuleNotSaved { stage, scenario, reason } => {
+                self.mark(None, at, format!("no capsule of {stage}::{scenario}: {reason}"));
             }
             What::StateNotSaved { state, reason } => {
                 self.mark(None, at, format!("the state {state} was not saved: {reason}"));

@@ -72,7 +72,7 @@ impl Command {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
         match self {
             Self::Save { file, with_templates, reason } => {
-                let options = SaveOptions { with_templates, reason, extra: Vec::new() };
+                let options = SaveOptions { with_templates, reason, ..SaveOptions::default() };
                 save(&context.prefix()?, file, &options)
             }
             Self::Open { file, directory, run, no_memory, template_repo_path, template_store } => {

@@ -3,7 +3,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -31,9 +31,25 @@ pub(in crate::cli) struct ConnectArguments {
 impl Arguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
         let prefix = context.prefix()?;
-        let text = ssh_config(&prefix, &self.vms, &std::env::current_exe()?)?;
+        let text = ssh_config(&prefix, &self.vms, &this_program()?)?;
         Ok(std::io::stdout().write_all(text.as_bytes())?)
     }
+}
+
+/// This program as it was called. A program may be `lago` by its name alone.
+fn this_program() -> anyhow::Result<PathBuf> {
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let is_path = called.components().count() > 1;
+    let on_path = || {
+        let directories = std::env::var_os("PATH").unwrap_or_default();
+        let mut places = std::env::split_paths(&directories).map(|place| place.join(&called));
+        places.find(|place| place.is_file())
+    };
+    let found = if is_path { Some(called.clone()) } else { on_path() };
+    Ok(match found {
+        Some(found) => std::path::absolute(found)?,
+        None => std::env::current_exe()?,
+    })
 }
 
 /// ssh reaches a guest on a private host through this program, as the address exists only in there.

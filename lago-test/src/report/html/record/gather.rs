@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Attempt, Console, Environment, Evidence, Fate, Record, Scenario, Stage, Start, Why};
+use super::{
+    Attempt, Capsule, Console, Environment, Evidence, Fate, Record, Scenario, Stage, Start, Why,
+};
 use crate::events::{Event, Planned, What};
 use crate::files::Files;
 use crate::outcome::Outcome;
@@ -58,6 +60,7 @@ fn stages(planned: &[Planned]) -> Vec<Stage> {
             attempts: Vec::new(),
             consoles: Vec::new(),
             evidence: Vec::new(),
+            capsule: None,
             blocks: Vec::new(),
         };
         if let Some(last) = stages.last_mut() {
@@ -158,6 +161,10 @@ impl Gatherer {
                 let (took_ms, files, problems) = (*took_ms, files.clone(), problems.clone());
                 let evidence = Evidence { took_ms, files, problems };
                 self.with(stage, scenario, |scenario| scenario.evidence.push(evidence));
+            }
+            What::CapsuleSaved { stage, scenario, path, bytes, .. } => {
+                let capsule = Capsule { path: path.clone(), bytes: *bytes };
+                self.with(stage, scenario, |scenario| scenario.capsule = Some(capsule));
             }
             What::ConsoleOutput { stage, scenario, vm, log, from, to, fork } => {
                 let logs = logs(fork.as_deref(), log);
