@@ -8,7 +8,7 @@ use lago_test::events::{self, What};
 use crate::FIXTURE;
 use crate::suite::WORKDIR;
 
-fn fixture(place: &Place, name: &str) -> Command {
+pub(crate) fn fixture(place: &Place, name: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("the program's path is known"));
     command
         .env(FIXTURE, name)
@@ -23,7 +23,7 @@ fn fixture(place: &Place, name: &str) -> Command {
 }
 
 /// How the scenarios of the last run ended.
-fn outcomes(place: &Place) -> Vec<String> {
+pub(crate) fn outcomes(place: &Place) -> Vec<String> {
     let events = events::read(&place.join("default/events.jsonl")).expect("there are events");
     let ended = events.into_iter().filter_map(|event| match event.what {
         What::ScenarioFinished { scenario, outcome, .. } => {

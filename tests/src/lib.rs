@@ -10,6 +10,7 @@ mod images;
 mod lago_program;
 mod place;
 mod settings;
+mod terminal;
 mod traces;
 mod wait;
 
@@ -19,5 +20,6 @@ pub use images::{repository, repository_manifest};
 pub use lago_program::{Ran, lago, lago_path, run, run_within};
 pub use place::{Place, init_file, store, target};
 pub use settings::with_store;
+pub use terminal::Terminal;
 pub use traces::Traces;
 pub use wait::{DEFAULT_LIMIT, wait_until};
