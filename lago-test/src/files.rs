@@ -287,7 +287,8 @@ fn move_records(from: &Path, to: &Path) -> io::Result<()> {
     for name in RECORD_DIRECTORIES.into_iter().chain([EVENTS]) {
         let (from, to) = (from.join(name), to.join(name));
         if from.exists() {
-            fs::create_dir_all(to.parent().unwrap_or(&to))?;
+            // As private as the prefix.
+            lago::utils::create_dir(to.parent().unwrap_or(&to)).map_err(io::Error::other)?;
             fs::rename(from, to)?;
         }
     }

@@ -195,10 +195,15 @@ impl DirLock {
         let pid = std::process::id();
         match writeln!(self.file, "{pid} {}", command_of(pid).unwrap_or_default()) {
             // The lock is held all the same; only its message is poorer. `destroy` on a full disk needs it.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+            Err(error) if is_full(&error) => Ok(()),
             result => result,
         }
     }
+}
+
+/// Whether there is no room, on the disk or in the user's share of it.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn describe_holders(path: &Path) -> String {

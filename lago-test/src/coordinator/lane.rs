@@ -26,6 +26,7 @@ use crate::environment::Environment;
 use crate::events::What;
 use crate::outcome::Outcome;
 use crate::result::Failure;
+use crate::tell::tell;
 use fork::Fork;
 pub(super) use fork::{Failures, Origin};
 
@@ -48,6 +49,8 @@ pub(super) struct Lane {
     consoles: Option<ConsoleWatch>,
     /// What a console has said between two scenarios that the next one cannot run on.
     trouble: Option<Finding>,
+    /// Whether somebody was in the environment, in a shell, since it was last put back.
+    touched: bool,
     /// The scenario that ran here last.
     last: Option<ScenarioId>,
     /// Where the consoles were when it began.
@@ -72,6 +75,7 @@ impl Lane {
             within: None,
             made_of: Vec::new(),
             trouble: None,
+            touched: false,
             last: None,
             scenario_consoles: Vec::new(),
             stage_began: None,
@@ -181,6 +185,9 @@ impl Lane {
         if self.within.take_if(|within| *within == stage).is_some() {
             self.at = whole.then_some(State::After(stage));
             self.look_at_consoles(None);
+            if let Some(trouble) = &self.trouble {
+                tell(format_args!("\nafter the last scenario of its stage: {trouble}"));
+            }
         }
         let saving = self.save_end(stage);
         let (not_kept, saving_ms) = match saving {

@@ -230,11 +230,6 @@ impl Run {
         }
     }
 
-    /// Says that the end of a stage is not what its scenarios make of it.
-    pub(super) fn spoil(&self, stage: usize) {
-        self.progress().spoiled.insert(stage);
-    }
-
     /// Whether not all of a stage has run and passed.
     pub(super) fn is_spoiled(&self, stage: usize) -> bool {
         self.progress().spoiled.contains(&stage)

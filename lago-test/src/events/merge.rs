@@ -87,7 +87,9 @@ fn of_scenario(case: &Case, part: usize, event: Event) -> Vec<Event> {
         What::ScenarioFinished { stage, scenario, outcome, took_ms, output } => {
             (stage, scenario, outcome, took_ms, output)
         }
-        What::EvidenceCollected { .. } if attempt.is_some() => return vec![event],
+        What::EvidenceCollected { .. } | What::CapsuleSaved { .. } if attempt.is_some() => {
+            return vec![event];
+        }
         _ => return if counts { vec![event] } else { Vec::new() },
     };
     let tried = attempt.map(|attempt| What::ScenarioTried {

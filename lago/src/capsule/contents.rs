@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use rustix::fs::OFlags;
 
 use super::machine::Machine;
-use super::manifest::{CAPSULE_FORMAT, FileEntry, Manifest, check_path};
+use super::manifest::{CAPSULE_FORMAT, FileEntry, MOST_FILES, Manifest, check_path};
 use super::{CapsuleError, SNAPSHOT, SaveOptions, description, disks, sparse};
 use crate::Result;
 use crate::constants::VERSION;
@@ -151,6 +151,9 @@ fn open(path: &Path) -> io::Result<File> {
     fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
+/// How many files evidence may fill a capsule up to: a capsule with more than [`MOST_FILES`] could not be opened.
+const MOST_EVIDENCE: usize = MOST_FILES / 10 * 9;
+
 /// The files of a capsule, as far as they have been found.
 #[derive(Default)]
 struct Files {
@@ -158,6 +161,8 @@ struct Files {
     sources: Vec<Source>,
     /// Where something is already.
     paths: HashSet<PathBuf>,
+    /// Whether evidence was left out because there is too much of it.
+    is_full: bool,
 }
 
 impl Files {
@@ -201,6 +206,15 @@ impl Files {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             found => found.map_err(|error| error.to_string())?,
         };
+        if self.is_full {
+            return Ok(());
+        }
+        if self.entries.len() >= MOST_EVIDENCE {
+            self.is_full = true;
+            return Err(format!(
+                "there are more than {MOST_EVIDENCE} files, and the rest stays out"
+            ));
+        }
         if found.is_dir() {
             for (name, entry) in entries(source).map_err(|error| error.to_string())? {
                 self.add_tree(&entry, &path.join(name));

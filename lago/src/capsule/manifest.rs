@@ -21,7 +21,7 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const SUMS: &str = "sha256sums";
 
 /// The most files that a capsule has.
-const MOST_FILES: usize = 100_000;
+pub(super) const MOST_FILES: usize = 100_000;
 
 /// The most bytes of a path.
 const LONGEST_PATH: usize = 1024;
@@ -193,6 +193,9 @@ impl Manifest {
         // An image comes after what it stands on, so that none stands on itself.
         for image in &self.images {
             let shown = image.path.display();
+            if !is_plain(&image.path) {
+                return Err(format!("the image {shown} has a name that no image of lago's has"));
+            }
             if !has(&image.path) {
                 return Err(format!("the image {shown} is missing"));
             }
@@ -209,8 +212,9 @@ impl Manifest {
                 return Err(format!("the image {shown} is described twice"));
             }
         }
-        let file_is_missing =
-            |template: &&TemplateUse| template.file.as_deref().is_some_and(|file| !has(file));
+        let file_is_missing = |template: &&TemplateUse| {
+            template.file.as_deref().is_some_and(|file| !is_plain(file) || !has(file))
+        };
         match self.templates.iter().find(file_is_missing) {
             Some(template) => Err(format!("the image of template `{}` is missing", template.name)),
             None => Ok(()),
@@ -223,6 +227,10 @@ impl Manifest {
         let planned: Vec<&str> = record.plan.vms.iter().map(|vm| vm.name.as_str()).collect();
         let nets = record.plan.nets.iter().map(|net| net.name.as_str());
         planned.iter().copied().chain(nets).try_for_each(names::check)?;
+        let users = record.init_file.domains.values().map(|domain| &domain.ssh_user);
+        if let Some(user) = users.into_iter().find(|user| !names::is_user(user)) {
+            return Err(format!("{user:?} is no name of a user"));
+        }
         let are_planned = |names: &mut dyn Iterator<Item = &String>| {
             let names: BTreeSet<&str> = names.map(String::as_str).collect();
             names == planned.iter().copied().collect()
@@ -259,6 +267,12 @@ impl Manifest {
         }
         Err(format!("disk {:?} of VM {vm} is missing", disk.dev))
     }
+}
+
+/// Whether QEMU can only take this for the name of a file: it reads `json:` and `nbd:` at the beginning of a name as more.
+fn is_plain(path: &Path) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._+-/".contains(c);
+    path.to_str().is_some_and(|text| text.chars().all(is_allowed))
 }
 
 /// Whether a file may have this path: one that stays in the directory and is no file of a prefix's own.

@@ -195,7 +195,9 @@ impl Opening<'_> {
             Below::Image(path) => self.manifest.image(path).map(|below| {
                 let file = self.paths.prefix().join(path);
                 let beside = image.path.parent() == path.parent();
-                let name = path.file_name().filter(|_| beside).map(PathBuf::from);
+                // A bare name with a colon would be a protocol to QEMU, `json:{..}` for one.
+                let name =
+                    path.file_name().filter(|_| beside).map(|name| Path::new(".").join(name));
                 (name.unwrap_or(file), below.format)
             }),
             Below::Template(digest) => {

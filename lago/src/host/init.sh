@@ -43,8 +43,6 @@ for kept in user systemd/resolve resolvconf NetworkManager connman; do
     [ -d "/run/$kept" ] || continue
     mkdir -p "$run/$kept" && mount -n --rbind "/run/$kept" "$run/$kept" || fail "cannot bind /run/$kept"
 done
-# Until here a look into this host's /run, from outside, shows the one around it, with the socket of whoever's libvirtd.
-echo "$2" >"$run/lago-instance" || fail "cannot fill $run"
 mount -n --move "$run" /run || fail "cannot move the new /run to its place"
 
 for part in lib cache log; do
@@ -58,6 +56,8 @@ if [ -n "$capabilities" ]; then
 fi
 
 ip link set lo up || fail "cannot bring up the loopback interface"
+# Until here a look into this host, from outside, shows parts of the one around it, such as the socket of its libvirtd.
+echo "$2" >/run/lago-instance || fail "cannot write /run/lago-instance"
 
 # The domains outlive a libvirtd that crashed: the next one finds them again. The pause between two starts doubles up
 # to ten seconds, and is short again after one that ran for a minute. Before the host is ready a libvirtd that ends is

@@ -50,7 +50,7 @@ const SPAWN_LOCK: &str = "spawn.lock";
 /// Where libvirtd listens, seen from inside.
 const SOCKET: &str = "run/libvirt/libvirt-sock";
 
-/// Which instance the host's own `/run` belongs to.
+/// Says that the host's mounts are in place, and which instance's they are.
 const INSTANCE_MARK: &str = "run/lago-instance";
 
 /// Its presence tells the script that the host was ready once: from then on it restarts libvirtd.
@@ -103,7 +103,7 @@ impl PrivateHost {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.is_around_this_process() || self.current().is_some()
+        self.is_around_this_process() || self.running().is_ok()
     }
 
     pub(super) fn libvirt_uri(&self) -> Result<String, HostError> {
@@ -142,7 +142,7 @@ impl PrivateHost {
 
     /// The host as it runs, for a process outside.
     fn running(&self) -> Result<InitProcess, HostError> {
-        let running = self.current().filter(has_its_own_run);
+        let running = self.current().filter(has_its_mounts);
         running.ok_or_else(|| HostError::NotRunning { dir: self.dir.clone() })
     }
 
@@ -289,7 +289,7 @@ impl PrivateHost {
     fn wait_until_ready(&self, init: &InitProcess) -> Result<(), HostError> {
         let deadline = Deadline::after(START_LIMIT);
         let socket = init.root(SOCKET);
-        self.wait_until(init, deadline, "its mounts", || has_its_own_run(init).then_some(()))?;
+        self.wait_until(init, deadline, "its mounts", || has_its_mounts(init).then_some(()))?;
         self.wait_until(init, deadline, "libvirtd's socket", || socket.exists().then_some(()))?;
         let uri = uri_of_socket(&socket);
         loop {
@@ -368,15 +368,16 @@ impl PrivateHost {
     }
 }
 
-/// Whether what is seen in the host's `/run` is its own. A moment after its start that is still the one around it, where
-/// another libvirtd may answer.
-fn has_its_own_run(init: &InitProcess) -> bool {
+/// Whether what is seen in the host is its own. A moment after its start that is still what is around it, where another
+/// libvirtd may answer.
+fn has_its_mounts(init: &InitProcess) -> bool {
     fs::read_to_string(init.root(INSTANCE_MARK)).is_ok_and(|mark| mark.trim_end() == init.instance)
 }
 
 /// Kills a host and waits until nothing of it runs any more. An error is what happened.
 pub(super) fn kill(init: &InitProcess) -> Result<(), String> {
-    let census = Census::of(init.pid);
+    // A number whose process has ended may be anybody's by now, and so would be the namespaces that it tells.
+    let census = Census::of(init.pid).filter(|_| !init.wait_for_end(Duration::ZERO));
     init.kill().map_err(|error| format!("cannot kill it: {error}"))?;
     let deadline = Deadline::after(STOP_LIMIT);
     loop {

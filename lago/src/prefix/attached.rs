@@ -150,11 +150,10 @@ impl VmDevices {
     fn plug(&self, vm: &Vm, mut state: State, device: &Device) -> Result<()> {
         let plugged = vm.plug(self.description(&state, device)?);
         let is_there = plugged.is_ok() || vm.has_device(device)?;
-        if !is_there {
-            self.forget(&mut state, device);
-        }
+        let unused = (!is_there).then(|| self.forget(&mut state, device)).flatten();
         state.pending = None;
         state.write(&self.paths)?;
+        remove_unused(unused);
         if is_there { Ok(()) } else { Ok(plugged?) }
     }
 
@@ -171,23 +170,21 @@ impl VmDevices {
     fn unplug(&self, vm: &Vm, mut state: State, device: &Device) -> Result<()> {
         let unplugged = if is_running(vm)? { vm.unplug(device) } else { Ok(()) };
         state.pending = None;
-        if unplugged.is_ok() {
-            self.forget(&mut state, device);
-        }
+        let unused = unplugged.is_ok().then(|| self.forget(&mut state, device)).flatten();
         state.write(&self.paths)?;
+        remove_unused(unused);
         unplugged
     }
 
-    /// Forgets a device and what a disk has in the layer that is written to.
-    fn forget(&self, state: &mut State, device: &Device) {
+    /// Forgets a device. Returns the file that a disk has in the layer that is written to: it is of no use once the state
+    /// is written that does not name it.
+    fn forget(&self, state: &mut State, device: &Device) -> Option<PathBuf> {
         let file = match device {
             Device::Disk(dev) => Some(self.file(state, dev)),
             Device::Nic(_) => None,
         };
         state.forget_device(&self.vm, device);
-        if let Some(Err(error)) = file.as_ref().map(fs::remove_file) {
-            tracing::warn!("a disk that is not used any more could not be removed: {error}");
-        }
+        file
     }
 
     /// A device as libvirt is told of it.
@@ -344,4 +341,11 @@ pub(crate) fn finish_detach(
     device: &Device,
 ) -> Result<()> {
     VmDevices::of(prefix, vm).unplug(prefix.vm(vm)?, state, device)
+}
+
+/// Removes the file of a disk that is not used any more.
+fn remove_unused(file: Option<PathBuf>) {
+    if let Some(Err(error)) = file.map(fs::remove_file) {
+        tracing::warn!("a disk that is not used any more could not be removed: {error}");
+    }
 }

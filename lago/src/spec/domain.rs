@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::diagnostic::{Mark, Report};
 use super::disk;
 use super::fields::{Fields, Known, Marked, suggest};
+use super::names;
 use super::tree::{Entry, Node};
 use super::types::{Domain, Net, Nic, ServiceProvider, VmProvider};
 
@@ -81,7 +82,7 @@ pub(super) fn read(
         disks: disk::read_all(fields.list("disks"), directory, report),
         metadata: fields.json("metadata").unwrap_or_default(),
         root_password: root_password.unwrap_or_else(|| DEFAULT_PASSWORD.to_owned()),
-        ssh_user: fields.string("ssh-user").map_or_else(|| "root".to_owned(), |user| user.value),
+        ssh_user: ssh_user(&fields),
         ssh_password: ssh_password.unwrap_or_else(|| DEFAULT_PASSWORD.to_owned()),
         groups: fields.strings("groups"),
         artifacts: fields.strings("artifacts"),
@@ -170,6 +171,18 @@ fn cpus(fields: &Fields<'_>) -> (u32, Option<u32>) {
             (narrow(vcpu.value), Some(narrow(cpu.value)))
         }
     }
+}
+
+fn ssh_user(fields: &Fields<'_>) -> String {
+    let Some(user) = fields.string("ssh-user") else { return "root".to_owned() };
+    if !names::is_user(&user.value) {
+        fields.mistake(
+            user.at,
+            format!("`{}` is no name of a user", user.value.escape_debug()),
+            "write at most 32 letters, digits, `.`, `_` and `-`, with no `-` first",
+        );
+    }
+    user.value
 }
 
 fn cpu_model(fields: &Fields<'_>) -> Option<String> {

@@ -22,6 +22,12 @@ pub(crate) fn check(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a user of a guest may have this name. It becomes a part of files of other programs, such as ssh's.
+pub(crate) fn is_user(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=32).contains(&name.len()) && !name.starts_with('-') && name.chars().all(is_allowed)
+}
+
 /// What to write for a name.
 pub(super) fn help() -> String {
     format!(

@@ -24,6 +24,9 @@ impl Lane {
     pub(super) fn anchor(&mut self, id: ScenarioId) -> Result<Anchor, Failure> {
         let state = self.at.unwrap_or(State::Before(id));
         let is_new = self.environment.is_some() && !self.saved.has(state);
+        if is_new && let Some(trouble) = &self.trouble {
+            return Err(Failure::infrastructure(format!("a VM is in trouble: {trouble}")));
+        }
         if is_new {
             let name = self.saved.name(state).to_owned();
             let took = self.save(state)?;

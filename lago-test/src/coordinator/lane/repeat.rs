@@ -53,6 +53,14 @@ impl Lane {
                 break;
             }
         }
+        let is_cut_short = self.run.interrupts.signal().is_some()
+            && outcomes.len() < times as usize
+            && !outcomes.iter().any(Outcome::is_failure);
+        if is_cut_short {
+            let ran = outcomes.len();
+            let message = format!("interrupted after {ran} of {times} times, none of which failed");
+            return (Outcome::Errored { message }, took);
+        }
         (overall(outcomes), took)
     }
 }

@@ -52,17 +52,26 @@ impl Lane {
         let (stage, scenario) = self.run.names(id);
         let started = Instant::now();
         let ran = with_terminal(|| {
+            // What came before it, or another shell, may have taken long.
+            if self.run.interrupts.signal().is_some() {
+                return Ok(false);
+            }
             tell(format_args!("\n{}", self.guide(id, outcome, &environment, found)));
             let ran = self.run_shell(&format!("{stage}::{scenario}"), &environment);
             // The word that follows says how it ended.
             tell(format_args!("\nthe run goes on; test {stage}::{scenario} ..."));
-            ran
+            ran.map(|()| true)
         });
-        if let Err(failure) = ran {
-            return tell(format_args!("no shell could be opened: {}", failure.without_location()));
+        match ran {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(failure) => {
+                let failure = failure.without_location();
+                return tell(format_args!("no shell could be opened: {failure}"));
+            }
         }
         // Who knows what was done in it.
-        self.run.spoil(id.stage);
+        self.touched = true;
         self.made_of.clear();
         let took_ms = millis(started.elapsed());
         self.run.event(What::ShellClosed { stage, scenario, took_ms });
@@ -72,7 +81,7 @@ impl Lane {
         let programs = programs().map_err(|error| {
             Failure::infrastructure(error.to_string()).context("cannot make `lago` a program")
         })?;
-        let mut command = Command::new(env::var_os("SHELL").unwrap_or_else(|| USUAL_SHELL.into()));
+        let mut command = Command::new(shell());
         command.env(PREFIX_VARIABLE, environment.directory()).env(SCENARIO_VARIABLE, scenario);
         command.env("PATH", path_with(programs.path()));
         for name in OTHER_PREFIXES {
@@ -117,6 +126,12 @@ impl Lane {
         text.pop();
         text
     }
+}
+
+/// The user's shell.
+fn shell() -> OsString {
+    let chosen = env::var_os("SHELL").filter(|shell| !shell.is_empty());
+    chosen.unwrap_or_else(|| USUAL_SHELL.into())
 }
 
 /// A directory with `lago`, which is this program under another name: it need not be installed, and fits the prefix.

@@ -47,6 +47,7 @@ impl Lane {
             ))
         })?;
         self.skip_consoles();
+        self.touched = false;
         let took_ms = millis(started.elapsed());
         self.run.event(What::StateRestored { state: name, took_ms, fork: self.fork_name() });
         Ok(())
@@ -76,6 +77,9 @@ impl Lane {
     pub(super) fn save_end(&mut self, stage: usize) -> Result<Duration, String> {
         let state = State::After(stage);
         let comes_back = self.run.plan.comes_back_to(state);
+        if self.touched {
+            return Err("somebody was in it, in a shell".to_owned());
+        }
         if let Some(trouble) = &self.trouble {
             return Err(trouble.to_string());
         }

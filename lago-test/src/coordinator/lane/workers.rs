@@ -66,12 +66,13 @@ impl Lane {
         });
         let request =
             Request::Run { stage: stage.clone(), scenario: scenario.clone(), log: text(&log)? };
+        let from = self.run.output_bytes(id);
         // When it cannot be sent, the worker is gone; waiting tells how.
         let _ = worker.send(&request);
 
         let live = self.run.options.live;
         let allowed = self.allowed([id]);
-        let mut tail = live.map(|live| Tail::new(&stage, &scenario, &log, live));
+        let mut tail = live.map(|live| Tail::new(&stage, &scenario, &log, from, live));
         let has_consoles = self.consoles.is_some();
         let consoles = &mut self.consoles;
         let mut look = || {
@@ -91,11 +92,11 @@ impl Lane {
             (None, false) => None,
         };
         let waited = worker.wait(Watch { limit, interrupts: &self.run.interrupts, meanwhile });
+        let is_settled = matches!(waited, Waited::CalledOff(_));
+        let outcome = self.conclude(worker, waited, limit);
         if let Some(tail) = &mut tail {
             tail.print_rest();
         }
-        let is_settled = matches!(waited, Waited::CalledOff(_));
-        let outcome = self.conclude(worker, waited, limit);
         let outcome = if is_settled { outcome } else { self.with_consoles(outcome, &allowed) };
         self.note_consoles(before, id);
         Ok(outcome)

@@ -99,10 +99,15 @@ impl Ledger {
 
 impl Case {
     /// Finds the part that counts: the last one in which it was selected, also when that was killed; or else the last one
-    /// in which it ended.
+    /// in which it ended. One in which it did not run takes no failure back.
     fn decide(&mut self) {
         let last = |is_it: fn(&Turn) -> bool| self.turns.iter().rposition(is_it);
-        let counting = last(|turn| turn.is_selected)
+        let failed =
+            last(|turn| turn.is_selected && turn.outcome.as_ref().is_some_and(Outcome::is_failure));
+        let ran = last(|turn| turn.is_selected && !turn.did_not_run());
+        let counting = failed
+            .and(ran)
+            .or_else(|| last(|turn| turn.is_selected))
             .or_else(|| last(|turn| turn.outcome.is_some()))
             .or_else(|| last(|_| true));
         let Some(counting) = counting else { return };
@@ -135,12 +140,21 @@ impl Case {
     }
 }
 
+impl Turn {
+    fn did_not_run(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Blocked { .. } | Outcome::NotRun { .. }))
+    }
+}
+
 /// The scenario that an event is about.
 pub(super) fn scenario_of(what: &What) -> Option<(&str, &str)> {
     match what {
         What::ScenarioStarted { stage, scenario, .. }
         | What::ConsoleOutput { stage, scenario, .. }
         | What::EvidenceCollected { stage, scenario, .. }
+        | What::CapsuleSaved { stage, scenario, .. }
+        | What::CapsuleNotSaved { stage, scenario, .. }
+        | What::ShellClosed { stage, scenario, .. }
         | What::ScenarioRepeated { stage, scenario, .. }
         | What::ScenarioTried { stage, scenario, .. }
         | What::ScenarioFinished { stage, scenario, .. } => Some((stage, scenario)),

@@ -125,7 +125,7 @@ type Change = (&'static str, fn(&mut Manifest));
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    let changes: [Change; 16] = [
+    let changes: [Change; 18] = [
         ("a path that leads out", |m| m.files[0].path = "../x".into()),
         ("a file twice", |m| m.files.push(m.files[0].clone())),
         ("a file below a file", |m| {
@@ -143,6 +143,16 @@ fn what_does_not_fit_together_is_refused() {
         }),
         ("an image on a template that is not listed", |m| m.templates.clear()),
         ("a raw image on something", |m| m.images[0].format = ImageFormat::Raw),
+        ("an image that QEMU takes for a protocol", |m| {
+            let path = Path::new("images").join("json:{\"driver\":\"raw\"}");
+            m.images[0].path = path.clone();
+            m.files[0].path = path.clone();
+            m.record.disks[0][0].path = path.clone();
+            m.snapshot.vms[0].disks[0].path = path;
+        }),
+        ("a user whose name is more than that", |m| {
+            m.record.init_file.domains[0].ssh_user = "root\n  ProxyCommand true".into();
+        }),
         ("a template's file that is missing", |m| m.templates[0].file = Some("x".into())),
         ("a VM that leads out", |m| m.record.plan.vms[0].name = "../server".into()),
         ("a VM that is not planned", |m| {
