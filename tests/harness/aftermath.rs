@@ -97,16 +97,19 @@ pub(crate) fn a_shell() {
     terminal.type_in("echo in-$LAGO_SCENARIO\r");
     terminal.wait_for("in-first::fails");
     // Ctrl-C is for what runs in the shell.
-    terminal.type_in("sleep 600\r");
+    terminal.type_in("sh -c 'echo asleep-$((1 + 1)); exec sleep 600'\r");
+    terminal.wait_for("asleep-2");
     terminal.type_in("\u{3}");
     terminal.type_in("lago shell vm0 -c 'hostname; cat /dev/shm/count'; echo still-$((40 + 2))\r");
     terminal.wait_for("still-42");
     terminal.wait_for("vm0\r\n");
     // ssh gets in through the same program.
     terminal.type_in(
-        "lago ssh-config >ssh.cfg; ssh -F ssh.cfg vm0 echo by-ssh-'$((1 + 1))'; rm ssh.cfg\r",
+        "lago ssh-config >ssh.cfg; ssh -F ssh.cfg vm0 echo by-ssh-'$((1 + 1))'; rm ssh.cfg; echo over-$((1 + 2))\r",
     );
     terminal.wait_for("by-ssh-2");
+    // As long as ssh runs it reads what is typed.
+    terminal.wait_for("over-3");
     terminal.type_in("exit\r");
     terminal.wait_for("the run goes on; test first::fails ...");
     assert_eq!(terminal.code(), Some(101), "{}", terminal.shown());

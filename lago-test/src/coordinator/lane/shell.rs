@@ -78,7 +78,7 @@ impl Lane {
     }
 
     fn run_shell(&self, scenario: &str, environment: &Environment) -> Result<(), Failure> {
-        let programs = programs().map_err(|error| {
+        let programs = programs(environment.directory()).map_err(|error| {
             Failure::infrastructure(error.to_string()).context("cannot make `lago` a program")
         })?;
         let mut command = Command::new(shell());
@@ -134,9 +134,10 @@ fn shell() -> OsString {
     chosen.unwrap_or_else(|| USUAL_SHELL.into())
 }
 
-/// A directory with `lago`, which is this program under another name: it need not be installed, and fits the prefix.
-fn programs() -> io::Result<TempDir> {
-    let directory = tempfile::Builder::new().prefix("lago-").tempdir()?;
+/// A directory with `lago`, which is this program under another name: it need not be installed, and fits the prefix. It is
+/// in the prefix, and goes with it when this process is killed.
+fn programs(prefix: &Path) -> io::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix(".programs-").tempdir_in(prefix)?;
     symlink(env::current_exe()?, directory.path().join(as_lago::NAME))?;
     Ok(directory)
 }
