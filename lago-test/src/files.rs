@@ -383,11 +383,11 @@ mod tests {
     #[test]
     fn the_junit_file_is_where_the_user_says() {
         let directory = tempfile::tempdir().unwrap();
-        let prefix = Path::new("/work/web/default");
+        let prefix = Path::new("/suites/web/default");
         let path = |said: &str| junit_path(prefix, "web", Some(Path::new(said))).unwrap();
         let usual = junit_path(prefix, "web", None).unwrap();
-        assert_eq!(usual, Path::new("/work/web/default/web.junit.xml"));
-        assert_eq!(path("results.xml"), Path::new("/work/web/default/results.xml"));
+        assert_eq!(usual, Path::new("/suites/web/default/web.junit.xml"));
+        assert_eq!(path("results.xml"), Path::new("/suites/web/default/results.xml"));
         assert_eq!(path("/elsewhere/results.xml"), Path::new("/elsewhere/results.xml"));
         let here = env::current_dir().unwrap();
         assert_eq!(path("below/results.xml"), here.join("below/results.xml"));

@@ -64,6 +64,8 @@ impl Browser {
             .args(OPTIONS)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .env("HOME", profile.path())
+            // It is killed, and what it has in the directory for temporary files would stay.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
