@@ -22,6 +22,7 @@
 mod lock;
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ const SCENARIOS: &str = "scenarios";
 const RECORD_DIRECTORIES: [&str; 2] = [SCENARIOS, EVIDENCE];
 
 /// How the name of a report begins that is being written. It stays when its writer is killed.
-pub(crate) const HALF_WRITTEN: &str = ".report-";
+const HALF_WRITTEN: &str = ".report-";
 
 /// The capsules of scenarios that have failed, inside the prefix.
 const CAPSULES: &str = "capsules";
@@ -247,25 +248,33 @@ impl Files {
         for file in own.iter().map(PathBuf::as_path).chain(self.merged_junit()) {
             removed(file, fs::remove_file(file))?;
         }
-        for file in self.half_written()? {
-            removed(&file, fs::remove_file(&file))?;
-        }
-        Ok(())
+        own.iter().try_for_each(|file| remove_half_written(file))
     }
+}
 
-    /// What an earlier run was writing when it was killed.
-    fn half_written(&self) -> io::Result<Vec<PathBuf>> {
-        let entries = match fs::read_dir(&self.prefix) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-        let is_half_written = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            name.starts_with(HALF_WRITTEN.as_bytes())
-        };
-        paths.filter(|path| path.as_ref().map_or(true, is_half_written)).collect()
+/// What the name of a file begins with while it is being written that becomes this one.
+pub(crate) fn half_written(path: &Path) -> OsString {
+    let mut name = OsString::from(HALF_WRITTEN);
+    name.push(path.file_name().unwrap_or_default());
+    name.push("-");
+    name
+}
+
+/// Removes what processes that were killed have left of a file that they wrote. Nobody may be writing it.
+pub(crate) fn remove_half_written(path: &Path) -> io::Result<()> {
+    let beginning = half_written(path);
+    let directory = path.parent().filter(|at| !at.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(beginning.as_encoded_bytes()) {
+            removed(&entry.path(), fs::remove_file(entry.path()))?;
+        }
     }
+    Ok(())
 }
 
 /// Whether something is gone now.
@@ -371,13 +380,30 @@ mod tests {
         let files = Files::new(workdir.path(), "web", None).unwrap();
         files.remove_reports().unwrap();
         files.make_directories().unwrap();
-        for name in ["events.jsonl", ".report-a1B2c3", "web.junit.xml", "prefix.json"] {
-            fs::write(files.prefix.join(name), "").unwrap();
+        let half = |path: PathBuf| path.with_file_name(half_written(&path));
+        for path in [files.events(), half(files.junit()), half(files.html()), half(files.trace())] {
+            fs::write(path, "").unwrap();
+        }
+        for path in [files.junit(), files.prefix.join("prefix.json")] {
+            fs::write(path, "").unwrap();
         }
         files.remove_reports().unwrap();
         let left: Vec<_> =
             fs::read_dir(&files.prefix).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["prefix.json"]);
+    }
+
+    /// A report may lie in a directory that is not the run's own.
+    #[test]
+    fn what_a_killed_run_was_writing_elsewhere_goes_too() {
+        let (workdir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let junit = elsewhere.path().join("results.xml");
+        let files = Files::new(workdir.path(), "web", Some(&junit)).unwrap();
+        fs::write(elsewhere.path().join(".report-results.xml-a1"), "").unwrap();
+        fs::write(elsewhere.path().join(".report-other.xml-a1"), "").unwrap();
+        files.remove_reports().unwrap();
+        let left: Vec<_> = fs::read_dir(elsewhere.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 
     #[test]

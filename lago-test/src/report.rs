@@ -112,7 +112,7 @@ fn write_atomically(
     let directory = path.parent().filter(|at| !at.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let mut file = tempfile::Builder::new()
-        .prefix(files::HALF_WRITTEN)
+        .prefix(&files::half_written(path))
         .permissions(fs::Permissions::from_mode(0o644))
         .tempfile_in(directory)?;
     write(file.as_file_mut())?;

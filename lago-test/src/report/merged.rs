@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{RecordedRun, junit, prefixes_below};
+use crate::files;
 
 /// How often another suite's lock is tried.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -25,6 +26,7 @@ pub(crate) fn write(path: &Path, wait: Duration) -> io::Result<Vec<RecordedRun>>
         .truncate(false)
         .open(path.with_extension("lock"))?;
     lock(&file, wait)?;
+    files::remove_half_written(path)?;
     let mut runs = Vec::new();
     for prefix in prefixes_below(place)? {
         // One that has gone meanwhile, or whose run is about to begin, has nothing to tell.
@@ -65,7 +67,11 @@ mod tests {
         let error = write(&path, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
         drop(other);
+        let killed = place.path().join(".report-junit.xml-x1");
+        let others = place.path().join(".report-web.junit.xml-x1");
+        File::create(&killed).unwrap();
+        File::create(&others).unwrap();
         assert!(write(&path, Duration::ZERO).unwrap().is_empty());
-        assert!(path.exists());
+        assert!(path.exists() && !killed.exists() && others.exists());
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::CapsuleError;
+use super::{CapsuleError, EXTENSION};
 use crate::Result;
 use crate::utils::{FileError, PRIVATE_MODE};
 
@@ -15,7 +15,7 @@ const PARTIAL: &str = ".part";
 /// `O_NOFOLLOW`, as the standard library takes it.
 const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
-/// A capsule that is being written. What a killed process left of one is written over by the next.
+/// A capsule that is being written. What killed processes left of others in its directory is removed by the next.
 pub(super) struct Target {
     file: File,
     partial: PathBuf,
@@ -29,6 +29,9 @@ impl Target {
         let mut partial = path.as_os_str().to_owned();
         partial.push(PARTIAL);
         let partial = PathBuf::from(partial);
+        if let Err(error) = sweep(path) {
+            tracing::warn!("what is left of other capsules cannot be removed: {error}");
+        }
         match begin(&partial).map_err(FileError::io("write", &partial))? {
             Some(file) => Ok(Self { file, partial, path: path.to_owned(), is_complete: false }),
             None => Err(CapsuleError::Busy { path: path.to_owned() }.into()),
@@ -66,6 +69,22 @@ impl Drop for Target {
             tracing::warn!("cannot remove {}: {error}", self.partial.display());
         }
     }
+}
+
+/// Removes the beginnings of capsules in a directory that nobody goes on with. They hold keys and memory.
+fn sweep(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|at| !at.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let ending = format!(".{EXTENSION}{PARTIAL}");
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().ends_with(ending.as_bytes())
+            && entry.file_type()?.is_file()
+            && begin(&entry.path())?.is_some()
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens the file and takes it for this process, unless another one has it.
@@ -122,7 +141,9 @@ mod tests {
         drop(Target::create(&path).unwrap());
         assert_eq!((fs::read(&path).unwrap(), files(dir.path()).len()), (b"old".to_vec(), 1));
 
-        fs::write(dir.path().join("x.lago-capsule.part"), "left by a killed process").unwrap();
+        for left in ["x.lago-capsule.part", "earlier.lago-capsule.part"] {
+            fs::write(dir.path().join(left), "left by a killed process").unwrap();
+        }
         let target = Target::create(&path).unwrap();
         target.file().write_all(b"new").unwrap();
         assert!(matches!(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::folder::Folder;
 use super::limits;
 use crate::utils::{CommandError, Deadline, HostCommand, error_chain};
+use crate::virt::SCREENSHOT_LIMIT;
 use crate::{Prefix, Vm};
 
 /// Files, and what they hold.
@@ -81,7 +82,7 @@ impl Domain<'_> {
 
     fn screenshot(&self) {
         let (file, what) = SCREENSHOT;
-        match self.vm.screenshot() {
+        match self.vm.screenshot_within(SCREENSHOT_LIMIT.min(self.deadline.remaining())) {
             Ok(image) => self.folder.write(&self.name(file), what, &image),
             Err(error) => self.folder.miss(&self.name(file), what, error_chain(&error)),
         }

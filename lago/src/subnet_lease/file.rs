@@ -24,7 +24,8 @@ struct Content {
 }
 
 /// The leases in a directory, those included that do not hold any more. A file that is none, which only a machine that
-/// lost its power leaves, is removed.
+/// lost its power leaves, is removed. One that says what is not understood, as a newer lago may, is an error: its subnet is
+/// taken, for how long only that lago knows.
 pub(super) fn read_all(dir: &Path) -> Result<Vec<Lease>, FileError> {
     let mut leases = Vec::new();
     for entry in fs::read_dir(dir).map_err(FileError::io("read", dir))? {
@@ -35,6 +36,7 @@ pub(super) fn read_all(dir: &Path) -> Result<Vec<Lease>, FileError> {
         let text = fs::read(&path).map_err(FileError::io("read", &path))?;
         match serde_json::from_slice::<Content>(&text) {
             Ok(Content { subnet, owner }) => leases.push(Lease { subnet, owner }),
+            Err(source) if is_object(&text) => return Err(FileError::Json { path, source }),
             Err(error) => {
                 tracing::warn!("{} is no lease ({error}), and is removed", path.display());
                 fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
@@ -42,6 +44,10 @@ pub(super) fn read_all(dir: &Path) -> Result<Vec<Lease>, FileError> {
         }
     }
     Ok(leases)
+}
+
+fn is_object(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
 
 /// Writes a lease, wholly or not at all when this process is killed. It need not outlive a loss of power, as a prefix

@@ -159,6 +159,10 @@ fn damaged_and_half_written_leases_are_in_nobodys_way() {
         fs::metadata(place.leases.dir().join(name)).unwrap().permissions().mode() & 0o777
     };
     assert_eq!(mode("10.1.0.0-24.lease"), 0o644);
+    let newer = r#"{"subnet": "10.1.1.0/24", "holder": "a later lago"}"#;
+    fs::write(place.leases.dir().join("10.1.1.0-24.lease"), newer).unwrap();
+    let error = place.leases.acquire(&owner, &[]).unwrap_err().to_string();
+    assert!(error.contains("10.1.1.0-24.lease"), "{error}");
 }
 
 #[test]

@@ -24,7 +24,12 @@ impl Vm {
     /// When the VM is down, when libvirt does not answer within [`SCREENSHOT_LIMIT`], or for a VM without a display: one
     /// that was started by an older version, or put back to a snapshot of it.
     pub fn screenshot(&self) -> Result<Vec<u8>, VirtError> {
-        let image = self.ask(SCREENSHOT_LIMIT, shoot)?;
+        self.screenshot_within(SCREENSHOT_LIMIT)
+    }
+
+    /// As [`Self::screenshot`], with another limit.
+    pub(crate) fn screenshot_within(&self, limit: Duration) -> Result<Vec<u8>, VirtError> {
+        let image = self.ask(limit, shoot)?;
         let image = image.map_err(|error| self.error("take a screenshot of", &error))?;
         png(image).map_err(|message| VirtError::Vm {
             vm: self.name().to_owned(),

@@ -97,20 +97,35 @@ impl Runner {
 
     fn make(&mut self, files: Files, init_file: Option<InitFile>) -> Result<(), Failure> {
         let suite_environment = self.run.suite.environment().zip(init_file);
+        Self::make_room(files.clone(), suite_environment.is_some())?;
+        let Some((spec, init_file)) = suite_environment else { return Ok(()) };
         let environment = self.limited("making the environment", move || {
+            Environment::make(&spec, init_file, &files.prefix)
+        })?;
+        self.take_charge(environment);
+        Ok(())
+    }
+
+    /// Removes what an earlier run has left. Half of it is of no use to anybody, and what goes on with it after a signal
+    /// would take the reports of this run away: so it is not interrupted.
+    fn make_room(files: Files, has_environment: bool) -> Result<(), Failure> {
+        let limited = Limited {
+            what: "removing the environment of an earlier run",
+            limit: limits::TEAR_DOWN,
+            interrupts: None,
+            cut_off: || Ok(()),
+        };
+        limited.run(move || {
             if files.is_later_part() {
                 files.set_records_aside()?;
             }
             files.set_capsules_aside()?;
             Environment::discard_stale(&files.prefix)?;
-            let Some((spec, init_file)) = suite_environment else { return Ok(None) };
-            files.remove_reports()?;
-            Environment::make(&spec, init_file, &files.prefix).map(Some)
-        })?;
-        if let Some(environment) = environment {
-            self.take_charge(environment);
-        }
-        Ok(())
+            if has_environment {
+                files.remove_reports()?;
+            }
+            Ok(())
+        })
     }
 
     /// From now on this run puts the environment away, or says what there is to remove when it is left at once.
