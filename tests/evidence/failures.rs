@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lago_system_tests::{Place, run, store};
+use lago_system_tests::{Place, init_file, run, store};
 use lago_test::Outcome;
 use lago_test::events::{self, Event, What};
 
-use crate::FIXTURE;
 use crate::suite::WORKDIR;
+use lago_system_tests::fixture_suite::FIXTURE;
 
 const INIT_FILE: &str = "
 domains:
@@ -29,22 +29,11 @@ nets:
 /// The scenarios that wait for something else sleep for ten minutes.
 const AT_ONCE: Duration = Duration::from_secs(120);
 
-/// A machine with nothing to boot from.
-const NO_SYSTEM: &str = "
-domains:
-  vm0:
-    memory: 64
-    vcpu: 1
-    nics: [{net: lan}]
-    disks:
-      - {name: root, type: empty, size: 1M, dev: vda, format: qcow2}
-nets:
-  lan: {type: nat, gw: 192.168.90.1, management: true}
-";
-
 pub(crate) fn never_up() {
     let place = Place::new("evidence-never-up");
-    let run = Run::of(&place, "never_up", NO_SYSTEM, 3);
+    let nothing_to_boot =
+        fs::read_to_string(init_file("nothing-to-boot.yaml")).expect("it is there");
+    let run = Run::of(&place, "never_up", &nothing_to_boot, 3);
     run.ended("first", "is_never_reached", "errored");
     let title = "right after it had not come up:\nit is not up after 6 s";
     run.has_evidence("first", "is_never_reached", "README.txt", title);

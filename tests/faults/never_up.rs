@@ -5,23 +5,11 @@ use std::time::{Duration, Instant};
 
 use lago_system_tests::{Environment, Place, Traces, wait_until};
 
-const EMPTY_DISK: &str = "
-domains:
-  vm0:
-    memory: 64
-    vcpu: 1
-    nics: [{net: lan}]
-    disks:
-      - {name: root, type: empty, size: 1M, dev: vda, format: qcow2}
-nets:
-  lan: {type: nat, gw: 192.168.90.1, management: true}
-";
-
 #[test]
 fn a_vm_with_nothing_to_boot_from() {
     let place = Place::new("empty-disk");
     let traces = Traces::before(&place.join("prefix"));
-    let prefix = Environment::from_text(&place.join("prefix"), EMPTY_DISK);
+    let prefix = Environment::new(&place.join("prefix"), "nothing-to-boot.yaml");
     let start = Instant::now();
     let error = prefix.start_vms(&[], Duration::from_secs(4)).expect_err("nothing boots");
     let message = error.to_string();

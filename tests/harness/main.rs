@@ -6,21 +6,9 @@ mod suite;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
-
-/// Set for the process that is to be the fixture suite: which one.
-const FIXTURE: &str = "LAGO_FIXTURE";
+use lago_system_tests::fixture_suite::{self, trial};
 
 fn main() -> ExitCode {
-    if let Ok(name) = std::env::var(FIXTURE) {
-        return suite::fixture(&name).main();
-    }
-    let trial = |name: &str, test: fn()| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-    };
     let trials = vec![
         trial("a_suite_passes_and_its_environment_goes", run::a_suite_passes),
         trial("an_environment_that_was_kept_is_replaced", run::a_kept_environment),
@@ -30,5 +18,5 @@ fn main() -> ExitCode {
         trial("a_shell_is_opened_at_a_failure", aftermath::a_shell),
         trial("a_second_interrupt_says_what_is_left", aftermath::a_second_interrupt),
     ];
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    fixture_suite::main(suite::fixture, trials)
 }

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use lago_system_tests::{Place, Ran, Traces, run, store, wait_until};
 use lago_test::events::{self, What};
 
-use crate::FIXTURE;
 use crate::suite::WORKDIR;
+use lago_system_tests::fixture_suite::FIXTURE;
 
 pub(crate) fn fixture(place: &Place, name: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("the program's path is known"));

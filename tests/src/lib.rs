@@ -5,6 +5,7 @@
 //! whatever a killed run has left there.
 
 mod environment;
+pub mod fixture_suite;
 mod guests;
 mod images;
 mod lago_program;

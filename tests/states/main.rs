@@ -11,21 +11,9 @@ mod unsteady;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
-
-/// Set for the process that is to be the fixture suite: which one.
-const FIXTURE: &str = "LAGO_FIXTURE";
+use lago_system_tests::fixture_suite::{self, trial};
 
 fn main() -> ExitCode {
-    if let Ok(name) = std::env::var(FIXTURE) {
-        return suite::fixture(&name).main();
-    }
-    let trial = |name: &str, test: fn()| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-    };
     let trials = vec![
         trial("states_outlive_their_run", life::states_outlive_their_run),
         trial("stages_run_on_forks_with_the_same_address", parallel::forks_have_the_same_address),
@@ -36,5 +24,5 @@ fn main() -> ExitCode {
         trial("a_killed_run_leaves_states_to_go_on_from", parallel::a_killed_run),
         trial("each_try_begins_in_the_same_state", unsteady::each_try_begins_in_the_same_state),
     ];
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    fixture_suite::main(suite::fixture, trials)
 }

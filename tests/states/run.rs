@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 use lago_system_tests::{Place, Ran, Traces, run, store};
 use lago_test::events::{self, Event, What};
 
-use crate::FIXTURE;
 use crate::suite::WORKDIR;
+use lago_system_tests::fixture_suite::FIXTURE;
 
 /// A suite in a place of its own, which can be run several times.
 pub(crate) struct Fixture {
