@@ -18,21 +18,19 @@ crate::trials![
     output_of_what_passed_is_shown_in_the_same_form,
 ];
 
-/// The test program, compiled once for all tests.
+/// The test program, compiled once for all tests. It is among what cargo builds, as nothing in a static is ever dropped.
 fn reference() -> &'static Path {
-    static PROGRAM: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, program) = PROGRAM.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let program = directory.path().join("reference");
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libtest-reference");
         let source =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/harness/libtest/reference.rs");
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let mut rustc = Command::new(rustc);
         rustc.args(["--test", "--edition", "2024", "-o"]).arg(&program).arg(source);
         assert!(rustc.status().expect("rustc runs").success());
-        (directory, program)
-    });
-    program
+        program
+    })
 }
 
 /// What libtest prints with these arguments, one thread and all unstable options.
