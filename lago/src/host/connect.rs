@@ -8,45 +8,67 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use super::HostError;
 use super::time::{Deadline, timespec};
 
-/// Connects a socket that does not block; the stream that comes back does.
+/// After how long another connection is tried beside those that are still unanswered.
+///
+/// The kernel asks again after a whole second. The first question to a guest that starts is lost as a rule: the DHCP
+/// server tells the kernel the guest's hardware address with its offer, and what has waited for that is sent at once, to a
+/// guest that does not have the address yet.
+const NEXT_TRY: Duration = Duration::from_millis(200);
+
+/// Connects sockets that do not block, one beside the other, and takes the first that is answered; the stream blocks.
 pub(super) fn connect(
-    socket: OwnedFd,
+    new_socket: impl Fn() -> Result<OwnedFd, HostError>,
     address: SocketAddr,
     limit: Duration,
-) -> io::Result<TcpStream> {
+) -> Result<TcpStream, HostError> {
+    let failed = |source: io::Error| HostError::Connect { address, source };
     let deadline = Deadline::after(limit);
-    match rustix::net::connect(&socket, &address) {
-        Ok(()) => {}
-        Err(Errno::INPROGRESS | Errno::INTR) => {
-            wait_for_result(&socket, deadline).map_err(|error| named_limit(error, limit))?;
-            rustix::net::sockopt::socket_error(&socket)??;
+    let mut sockets = Vec::new();
+    loop {
+        let socket = new_socket()?;
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) => return into_stream(socket).map_err(failed),
+            Err(Errno::INPROGRESS | Errno::INTR) => sockets.push(socket),
+            Err(error) => return Err(failed(error.into())),
         }
-        Err(error) => return Err(error.into()),
+        let answered = first_answered(&sockets, deadline.left().min(NEXT_TRY)).map_err(failed)?;
+        if let Some(position) = answered {
+            let socket = sockets.swap_remove(position);
+            let result = rustix::net::sockopt::socket_error(&socket).and_then(|result| result);
+            return result
+                .map_err(io::Error::from)
+                .and_then(|()| into_stream(socket))
+                .map_err(failed);
+        }
+        if deadline.passed() {
+            let message = format!("no answer within {limit:?}");
+            return Err(failed(io::Error::new(io::ErrorKind::TimedOut, message)));
+        }
     }
+}
+
+fn into_stream(socket: OwnedFd) -> io::Result<TcpStream> {
     let stream = TcpStream::from(socket);
     stream.set_nonblocking(false)?;
     Ok(stream)
 }
 
-fn wait_for_result(socket: &OwnedFd, deadline: Deadline) -> io::Result<()> {
-    let mut fds = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::OUT)];
+/// Which of the sockets has an answer, of whatever kind, within the limit.
+fn first_answered(sockets: &[OwnedFd], limit: Duration) -> io::Result<Option<usize>> {
+    let deadline = Deadline::after(limit);
+    let mut fds: Vec<_> = sockets
+        .iter()
+        .map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::OUT))
+        .collect();
     loop {
         match rustix::event::poll(&mut fds, Some(&timespec(deadline.left()))) {
-            Ok(0) if deadline.passed() => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(0) if deadline.passed() => return Ok(None),
             Ok(0) | Err(Errno::INTR) => {}
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(fds.iter().position(|fd| !fd.revents().is_empty())),
             Err(error) => return Err(error.into()),
         }
-    }
-}
-
-fn named_limit(error: io::Error, limit: Duration) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::TimedOut => {
-            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))
-        }
-        _ => error,
     }
 }

@@ -40,7 +40,6 @@ mod time;
 pub mod versions;
 
 use std::env;
-use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -151,14 +150,12 @@ impl Host {
 
     /// Connects to an address in the host's network, which is where the guests are, within a limit.
     pub fn connect(&self, address: SocketAddr, limit: Duration) -> Result<TcpStream, HostError> {
-        let failed = |source: io::Error| HostError::Connect { address, source };
-        match &self.0 {
-            Kind::Private(host) => {
-                let socket = host.tcp_socket(address)?;
-                connect::connect(socket, address, limit).map_err(failed)
-            }
-            Kind::Uri(_) => TcpStream::connect_timeout(&address, limit).map_err(failed),
-        }
+        let socket = || match &self.0 {
+            Kind::Private(host) => host.tcp_socket(address),
+            Kind::Uri(_) => namespaces::tcp_socket_here(address)
+                .map_err(|source| HostError::Connect { address, source }),
+        };
+        connect::connect(socket, address, limit)
     }
 }
 

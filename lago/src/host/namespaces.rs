@@ -19,6 +19,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -53,14 +54,14 @@ pub(super) fn enter(command: &mut Command, init: OwnedFd, own_user_namespace: bo
     }
 }
 
-/// A TCP socket, not yet connected and not blocking, which lives in the network namespace of `init`.
+/// A TCP socket for an address, not yet connected and not blocking, which lives in the network namespace of `init`.
 ///
 /// A thread of this process cannot make it: the kernel lets only a process with one thread enter a user namespace. A
 /// socket stays in the namespace in which it was made, so a short-lived child makes it and passes it on.
 pub(super) fn tcp_socket(
     init: OwnedFd,
     own_user_namespace: bool,
-    family: AddressFamily,
+    address: SocketAddr,
 ) -> io::Result<OwnedFd> {
     let namespaces = user_namespace(own_user_namespace) | Namespaces::NETWORK;
     let (ours, theirs) = rustix::net::socketpair(
@@ -75,7 +76,7 @@ pub(super) fn tcp_socket(
     unsafe {
         command.pre_exec(move || {
             move_into_thread_name_spaces(init.as_fd(), namespaces)?;
-            let socket = tcp_socket_here(family)?;
+            let socket = tcp_socket_here(address)?;
             send_descriptor(theirs.as_fd(), socket.as_fd())?;
             libc::_exit(0)
         });
@@ -86,8 +87,9 @@ pub(super) fn tcp_socket(
     received
 }
 
-/// A TCP socket, not yet connected and not blocking, in the network namespace of this process.
-pub(super) fn tcp_socket_here(family: AddressFamily) -> io::Result<OwnedFd> {
+/// A TCP socket for an address, not yet connected and not blocking, in the network namespace of this process.
+pub(super) fn tcp_socket_here(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
 }

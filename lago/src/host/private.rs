@@ -11,7 +11,6 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::AddressFamily;
 use uuid::Uuid;
 
 use super::census::Census;
@@ -125,12 +124,11 @@ impl PrivateHost {
 
     /// An unconnected TCP socket in the host's network, for an address of the family of this one.
     pub(super) fn tcp_socket(&self, address: SocketAddr) -> Result<OwnedFd, HostError> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let made = if self.is_around_this_process() {
-            namespaces::tcp_socket_here(family)
+            namespaces::tcp_socket_here(address)
         } else {
             let (init, own_user_namespace) = self.target()?;
-            namespaces::tcp_socket(init, own_user_namespace, family)
+            namespaces::tcp_socket(init, own_user_namespace, address)
         };
         made.map_err(|source| HostError::Connect { address, source })
     }

@@ -68,6 +68,10 @@ fn main() -> ExitCode {
         ),
         trial("two_hosts_share_a_subnet", network::two_hosts_share_a_subnet),
         trial("a_connection_from_outside", network::a_connection_from_outside),
+        trial(
+            "a_connection_whose_first_packets_are_lost",
+            network::a_connection_whose_first_packets_are_lost,
+        ),
         trial("a_connection_keeps_its_limit", network::a_connection_keeps_its_limit),
         trial("bridges_of_a_host", bridges::bridges_of_a_host),
         trial("bridges_around_this_process", bridges::bridges_around_this_process),

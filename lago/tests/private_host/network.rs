@@ -49,6 +49,26 @@ pub(crate) fn a_connection_from_outside() {
     listener.wait().unwrap();
 }
 
+/// The first question to a guest that starts is lost as a rule, and the kernel repeats it late.
+pub(crate) fn a_connection_whose_first_packets_are_lost() {
+    let fixture = Fixture::started();
+    // The set takes one port and is full then, so all that comes from the port of the first socket is dropped.
+    fixture.say(
+        "nft 'table ip test {
+            set first { type inet_service; size 1; flags dynamic; }
+            chain input { type filter hook input priority 0; tcp dport 7008 add @first { tcp sport } drop; }
+        }'",
+    );
+    let mut listener =
+        fixture.shell("exec busybox nc -ll -p 7008 -e cat").stdin(Stdio::null()).spawn().unwrap();
+    wait_until("it listens", || fixture.say("netstat -ltn || ss -ltn").contains(":7008"));
+    fixture.host.connect("127.0.0.1:7008".parse().unwrap(), PATIENCE).unwrap();
+    let dropped = fixture.say("nft list set ip test first");
+    assert!(dropped.contains("elements"), "nothing was dropped: {dropped}");
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+}
+
 pub(crate) fn a_connection_keeps_its_limit() {
     let fixture = Fixture::started();
     // A neighbour that is known and does not exist: packets to it vanish, and no answer ever says so.
