@@ -51,7 +51,7 @@ pub enum ApiError {
     /// The server did not prove that it is the engine.
     #[error(
         "{request}: the server could not prove that it is the engine: {reason}. Its certificate must be by the authority that \
-         was given, and for the name in the address; a new engine has a new authority"
+         was given, and for the name in the address; a new engine has a new authority, which `EngineVm::ca_pem` fetches"
     )]
     Untrusted {
         /// What was to be sent.

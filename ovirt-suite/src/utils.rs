@@ -1,0 +1,82 @@
+//! What several rooms need.
+
+use std::time::Duration;
+
+use lago::guest::{Cmd, Output};
+use lago::utils::{Probe, wait_until};
+
+use crate::api::ApiError;
+use crate::error::{Error, Result};
+use crate::limits;
+
+/// How much of what a program printed is shown.
+const SAID: usize = 2000;
+
+/// Looks every second whether the engine says `Some`, and gives up after a limit. Errors that an engine gives which starts
+/// or is busy are looked beyond; others end the wait.
+pub fn wait_for_engine<T>(
+    what: impl Into<String>,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<Probe<T>>,
+) -> Result<T> {
+    wait_until(what, limit, limits::INTERVAL, || match look() {
+        Err(Error::Api(error)) if error.is_worth_waiting_for() => {
+            Ok(Probe::NotYet(error.to_string()))
+        }
+        other => other,
+    })
+}
+
+/// As [`wait_for_engine`], when looking is a single call.
+pub fn wait_for_state<S: PartialEq + std::fmt::Display>(
+    what: impl Into<String>,
+    wanted: &S,
+    limit: Duration,
+    mut state: impl FnMut() -> Result<Option<S>, ApiError>,
+) -> Result<()> {
+    wait_for_engine(what, limit, || match state()? {
+        Some(state) if state == *wanted => Ok(Probe::Done(())),
+        Some(state) => Ok(Probe::NotYet(format!("it is {state}"))),
+        None => Ok(Probe::NotYet("the engine does not say what it is doing".to_owned())),
+    })
+}
+
+/// Runs a program in a guest that has to succeed.
+pub(crate) fn succeed(vm: &lago::Vm, command: &Cmd, what: &str, hint: &str) -> Result<Output> {
+    let output = vm.output(command)?;
+    if output.success() {
+        return Ok(output);
+    }
+    let mut said = String::new();
+    for (stream, text) in [("stderr", output.stderr()), ("stdout", output.stdout())] {
+        if !text.trim().is_empty() {
+            said = said + "\n  " + stream + ": " + tail(text.trim());
+        }
+    }
+    Err(Error::Guest {
+        vm: vm.name().to_owned(),
+        what: what.to_owned(),
+        status: output.status,
+        hint: hint.to_owned(),
+        said,
+    })
+}
+
+/// The end of a text.
+fn tail(text: &str) -> &str {
+    let start = text.len().saturating_sub(SAID);
+    let start = (start..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(start);
+    &text[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_text_is_whole_characters() {
+        let text = "é".repeat(SAID);
+        assert_eq!(tail(&text).chars().count(), SAID / 2);
+        assert_eq!(tail("short"), "short");
+    }
+}
