@@ -5,4 +5,5 @@ mod downloaded;
 mod libvirt_by_uri;
 mod shared_libvirt;
 mod started_twice;
+mod sysprep;
 mod twins;

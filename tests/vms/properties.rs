@@ -16,6 +16,8 @@ pub(crate) fn what_the_init_file_says_is_what_the_guest_sees(server: Server) -> 
     ensure!(server.metadata()["rack"] == 7);
     ensure!(server.root_password() == "geheim");
     ensure!(server.iscsi_name() == "iqn.2014-07.org.lago:server");
+    let initiator = said(&server, "cat /etc/iscsi/initiatorname.iscsi")?;
+    ensure!(initiator == "InitiatorName=iqn.2014-07.org.lago:server", "{initiator}");
     ensure!(server.nics().len() == 2 && server.nic(1)?.net() == "storage");
     let error = server.nic(2).expect_err("there are two").to_string();
     ensure!(error.contains("no NIC number 2; it has 2"), "{error}");

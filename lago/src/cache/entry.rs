@@ -17,8 +17,7 @@ use crate::prefix::layers;
 use crate::prefix::state::State;
 use crate::prefix::{COPY_LIMIT, InitOptions, Prefix, claim_directory, removal};
 use crate::snapshot::{self, SnapshotError};
-use crate::spec::DiskKind;
-use crate::templates::{TemplateStore, find_template};
+use crate::templates::TemplateStore;
 use crate::utils::{
     FileError, HostCommand, PRIVATE_MODE, create_dir, error_chain, read_json, with_rollback,
     write_file, write_json,
@@ -144,7 +143,7 @@ impl Entry {
             for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
                 create_dir(&dir)?;
             }
-            use_templates(&paths, options)?;
+            use_templates(&paths, options, &inputs)?;
             snapshot::copy_identity(prefix, &paths)?;
             let from = prefix.paths();
             link_files(&from.images(), &paths.images())?;
@@ -172,16 +171,13 @@ impl Entry {
 
 /// Takes note in the template store that the entry stands on images, under an identity of its own: that of the
 /// environment that it is made from ends with that environment.
-fn use_templates(paths: &Paths, options: &InitOptions) -> Result<()> {
+fn use_templates(paths: &Paths, options: &InitOptions, inputs: &KeyInputs) -> Result<()> {
     let id = Uuid::new_v4();
     write_file(&paths.uuid(), id.to_string().as_bytes(), PRIVATE_MODE)?;
     let Some(store) = &options.store else { return Ok(()) };
-    let disks = options.init_file.domains.values().flat_map(|domain| &domain.disks);
-    for disk in disks {
-        if let DiskKind::Template { name, version, .. } = &disk.kind {
-            let version = find_template(&options.repositories, name, version.as_deref())?;
-            TemplateStore::open(store)?.mark_used(version, id, paths.prefix())?;
-        }
+    let store = TemplateStore::open(store)?;
+    for template in &inputs.templates {
+        store.mark_used_by_name(&template.version, id, paths.prefix())?;
     }
     Ok(())
 }

@@ -8,8 +8,11 @@ use super::{CACHE_FORMAT, Cache, FileInput, Key, KeyInputs, TemplateInput};
 use crate::constants::VERSION;
 use crate::host::{Acceleration, versions};
 use crate::prefix::{HostKind, InitOptions};
-use crate::spec::{Disk, DiskFormat, DiskKind, FileSource, VmProvider};
-use crate::templates::{StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template};
+use crate::spec::{BuildStep, Disk, DiskFormat, DiskKind, FileSource, VmProvider};
+use crate::sysprep;
+use crate::templates::{
+    StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template, layer_name,
+};
 use crate::utils::error_chain;
 
 /// What an environment cannot be cached for.
@@ -40,7 +43,7 @@ impl Cache {
                     Source::Empty => {}
                     Source::File(path) => files.push(file_input(path)?),
                     Source::Template { name, version } => {
-                        templates.push(self.template(options, name, version)?);
+                        templates.push(self.template(options, name, version, &disk.build)?);
                     }
                 }
             }
@@ -65,19 +68,29 @@ impl Cache {
         options: &InitOptions,
         name: &str,
         version: Option<&str>,
+        build: &[BuildStep],
     ) -> Result<TemplateInput, Reason> {
         let store = options.store.as_deref().ok_or("there is no template store")?;
         let find = || {
             let store = TemplateStore::open(store)?;
             let version = find_template(&options.repositories, name, version)?;
             let image = self.image(&store, version)?;
-            Ok(TemplateInput {
+            let input = TemplateInput {
                 version: version.name().to_owned(),
                 digest: image.digest.as_hex().to_owned(),
                 path: image.path,
-            })
+                sysprep: image.metadata.get("sysprep").map(ToString::to_string),
+            };
+            if build.is_empty() {
+                return Ok(input);
+            }
+            // It need not be built yet: it is known by what it is built of.
+            let key = sysprep::build_key(&image.digest, build)?;
+            let version = layer_name(&input.version, &key);
+            let path = store.path().join(&version);
+            Ok(TemplateInput { version, digest: key.as_hex().to_owned(), path, ..input })
         };
-        find().map_err(|error: TemplateError| error_chain(&error))
+        find().map_err(|error: crate::Error| error_chain(&error))
     }
 
     /// The image in the store. One that cannot be replaced only because entries stand on it is replaced: they are of no
@@ -111,8 +124,8 @@ enum Source<'a> {
 
 fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
     let refused = |what: &str| Err(format!("disk {} of VM {vm} {what}", disk.name));
-    if !disk.build.is_empty() {
-        return refused("has `build` steps");
+    if !disk.build.is_empty() && !matches!(disk.kind, DiskKind::Template { .. }) {
+        return refused("has `build` steps, and is not made from a template");
     }
     match &disk.kind {
         DiskKind::Template { name, version, .. } => {
@@ -151,6 +164,8 @@ mod tests {
     use crate::host::AccelerationChoice;
     use crate::prefix::HostKind;
     use crate::spec::InitFile;
+    use crate::templates::TemplateRepository;
+    use crate::utils::HostCommand;
 
     use super::*;
 
@@ -183,6 +198,34 @@ mod tests {
         assert!(first.qemu.contains("QEMU") && first.libvirt.contains("libvirt"), "{first:?}");
         fs::write(&image, "three").unwrap();
         assert_ne!(inputs(dir.path(), &disk).unwrap().key(), first.key());
+    }
+
+    #[test]
+    fn build_steps_and_the_files_that_they_read_are_part_of_the_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path();
+        fs::write(at.join("disk"), "a disk").unwrap();
+        let sum = HostCommand::new("sha256sum").arg("disk").current_dir(at).run().unwrap();
+        fs::write(at.join("disk.hash"), sum.stdout).unwrap();
+        let manifest = r#"{"name": "office", "sources": {"here": {"type": "file", "args": {"root": "."}}},
+            "templates": {"disk": {"versions": {"v1": {"source": "here", "handle": "disk", "timestamp": 1}}}}}"#;
+        fs::write(at.join("repo.json"), manifest).unwrap();
+        fs::write(at.join("motd"), "one").unwrap();
+        let inputs = |build: &str| {
+            let disk = format!("{{type: template, template_name: disk{build}}}");
+            let repository = TemplateRepository::from_file(&at.join("repo.json")).unwrap();
+            let options = options(at, &disk).repository(repository);
+            Cache::new(at.join("cache"), 0).inputs(&options).unwrap()
+        };
+        let upload = ", build: [{virt-customize: {upload: 'motd:/etc/motd'}}]";
+        let built = inputs(upload);
+        assert_eq!(inputs(upload).key(), built.key());
+        assert_ne!(inputs("").templates, built.templates);
+        let layer = &built.templates[0];
+        assert!(layer.version.starts_with("office:disk:v1@"), "{layer:?}");
+        assert_eq!(layer.path.file_name().unwrap().to_str(), Some(&*layer.version));
+        fs::write(at.join("motd"), "two").unwrap();
+        assert_ne!(inputs(upload).key(), built.key());
     }
 
     #[test]

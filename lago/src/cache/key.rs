@@ -10,7 +10,7 @@ use crate::host::Acceleration;
 use crate::spec::{InitFile, SubnetRange};
 
 /// The version of an entry's layout. One of another version is never found.
-pub const CACHE_FORMAT: u32 = 2;
+pub const CACHE_FORMAT: u32 = 3;
 
 /// How many letters of a key tell it from the others for people.
 const SHORT: usize = 12;
@@ -44,12 +44,16 @@ pub struct KeyInputs {
 /// A template's image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateInput {
-    /// The version that the init file's name and version came to, as `repository:template:version`.
+    /// The version that the init file's name and version came to, as `repository:template:version`, with the key behind it of
+    /// what `build` steps make of it.
     pub version: String,
     /// The digest of the image.
     pub digest: String,
     /// Where the image is stored: disks stand on it by its path.
     pub path: PathBuf,
+    /// How its metadata say that guests are given their identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sysprep: Option<String>,
 }
 
 /// A file that a disk is made from. Reading all of it would take longer than what the cache saves.
@@ -127,6 +131,7 @@ pub(super) mod tests {
                 version: "office:mini:v1".into(),
                 digest: "ab".repeat(32),
                 path: "/store/office:mini:v1".into(),
+                sysprep: None,
             }],
             files: vec![FileInput { path: "/data.iso".into(), size: 7, modified: (1, 2) }],
             acceleration: Acceleration::Tcg,
@@ -159,7 +164,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_change_of_any_input_misses() {
-        let changes: [Change; 18] = [
+        let changes: [Change; 19] = [
             ("format", |inputs| inputs.format += 1),
             ("lago", |inputs| inputs.lago = "0.1.1".into()),
             ("memory", |inputs| inputs.init_file = init_file(129)),
@@ -172,6 +177,7 @@ pub(super) mod tests {
             ("template version", |inputs| inputs.templates[0].version.push('2')),
             ("template digest", |inputs| inputs.templates[0].digest = "cd".repeat(32)),
             ("template path", |inputs| inputs.templates[0].path = "/other/office:mini:v1".into()),
+            ("template metadata", |inputs| inputs.templates[0].sysprep = Some("seed".into())),
             ("file path", |inputs| inputs.files[0].path = "/other.iso".into()),
             ("file size", |inputs| inputs.files[0].size += 1),
             ("file time", |inputs| inputs.files[0].modified.0 += 1),

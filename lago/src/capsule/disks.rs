@@ -172,6 +172,7 @@ impl Chain<'_> {
 mod tests {
     use super::*;
     use crate::spec::DiskFormat;
+    use crate::templates::TemplateRepository;
 
     fn qemu_img(dir: &Path, args: &[&str]) {
         HostCommand::new("qemu-img").args(args).current_dir(dir).run().unwrap();
@@ -224,6 +225,39 @@ mod tests {
         );
         assert_eq!(packed.disks["two"][1].path, Path::new("images/two-sda.0.raw"));
         assert_eq!(packed.sources.len(), 5);
+    }
+
+    /// No repository has what was built here, so it goes into the capsule; what it was built on stays out.
+    #[test]
+    fn what_was_built_on_a_template_is_packed_and_the_template_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path();
+        qemu_img(at, &["create", "-q", "-f", "qcow2", "disk.qcow2", "1M"]);
+        let sum = HostCommand::new("sha256sum").arg("disk.qcow2").current_dir(at).run().unwrap();
+        std::fs::write(at.join("disk.qcow2.hash"), sum.stdout).unwrap();
+        let manifest = r#"{"name": "office", "sources": {"here": {"type": "file", "args": {"root": "."}}},
+            "templates": {"disk": {"versions": {"v1": {"source": "here", "handle": "disk.qcow2", "timestamp": 1}}}}}"#;
+        std::fs::write(at.join("repo.json"), manifest).unwrap();
+        let repository = TemplateRepository::from_file(&at.join("repo.json")).unwrap();
+        let version = repository.get_by_name("disk").unwrap().get_latest_version().clone();
+        let store = TemplateStore::open(&at.join("store")).unwrap();
+        let base = store.download(&version).unwrap();
+        let (key, id) = ("ab".repeat(32).parse().unwrap(), uuid::Uuid::new_v4());
+        let layer =
+            store.acquire_layer(&base, &key, id, at, |_| Ok::<_, crate::Error>(())).unwrap();
+        let below = layer.path.to_str().unwrap();
+        qemu_img(at, &["create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", "a"]);
+        let disks =
+            Disks::from([("one".to_owned(), vec![disk(Path::new("a"), "vda", DiskFormat::Qcow2)])]);
+        let packed = pack(&Paths::new(at), &disks, false).unwrap();
+        assert_eq!(packed.templates.len(), 1);
+        assert_eq!(
+            (&*packed.templates[0].name, &packed.templates[0].digest),
+            ("office:disk:v1", &base.digest)
+        );
+        let [built, own] = &packed.images[..] else { panic!("{:?}", packed.images) };
+        assert_eq!(built.below, Some(Below::Template(base.digest)));
+        assert_eq!(own.below, Some(Below::Image(built.path.clone())));
     }
 
     #[test]

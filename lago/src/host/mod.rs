@@ -46,6 +46,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAcceleration, probe};
+pub(crate) use doctor::libguestfs_check;
 pub use doctor::{Check, Status, doctor};
 pub use error::HostError;
 use libvirt::Question;

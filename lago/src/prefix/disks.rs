@@ -1,22 +1,23 @@
 //! The disks of a prefix: overlays on templates and on files, and empty ones.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::layers::Disks;
 use super::{InitOptions, PrefixError};
-use crate::Result;
 use crate::paths::Paths;
 use crate::spec::{Disk, DiskFormat, DiskKind, FileSource};
-use crate::templates::{ImageFormat, fetch_file};
+use crate::templates::{ImageFormat, Metadata, fetch_file};
 use crate::utils::{FileError, HostCommand, PRIVATE_MODE, parallel, write_file};
 use crate::virt::domain_xml::DiskDevice;
+use crate::{Result, sysprep};
 
 /// A disk image of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,12 +60,16 @@ pub(super) struct Backing {
     pub(super) format: ImageFormat,
 }
 
+/// The disks of all VMs, without seeds.
+#[derive(Debug)]
+pub(super) struct MadeDisks {
+    pub(super) disks: Disks,
+    /// What is known about the image that a VM starts from.
+    pub(super) metadata: HashMap<String, Metadata>,
+}
+
 /// Makes the disks of all VMs, all at once.
-pub(super) fn make(
-    paths: &Paths,
-    id: Uuid,
-    options: &InitOptions,
-) -> Result<IndexMap<String, Vec<DiskImage>>> {
+pub(super) fn make(paths: &Paths, id: Uuid, options: &InitOptions) -> Result<MadeDisks> {
     let wanted: Vec<(&str, &Disk)> = options
         .init_file
         .domains
@@ -74,18 +79,14 @@ pub(super) fn make(
     let made = parallel(wanted, |(vm, disk)| {
         Ok::<_, crate::Error>((vm, make_disk(paths, id, options, vm, disk)?))
     })?;
-    let mut disks: IndexMap<String, Vec<DiskImage>> =
-        options.init_file.domains.keys().map(|vm| (vm.clone(), Vec::new())).collect();
-    for (vm, image) in made {
+    let vms = options.init_file.domains.keys();
+    let mut disks: Disks = vms.map(|vm| (vm.clone(), Vec::new())).collect();
+    let mut metadata = HashMap::new();
+    for (vm, (image, known)) in made {
         disks[vm].push(image);
+        metadata.entry(vm.to_owned()).or_insert(known);
     }
-    for (vm, images) in &mut disks {
-        if options.init_file.domains[vm].bootstrap {
-            let seed = seed_image(paths, vm, images);
-            images.push(seed);
-        }
-    }
-    Ok(disks)
+    Ok(MadeDisks { disks, metadata })
 }
 
 fn make_disk(
@@ -94,13 +95,17 @@ fn make_disk(
     options: &InitOptions,
     vm: &str,
     disk: &Disk,
-) -> Result<DiskImage> {
+) -> Result<(DiskImage, Metadata)> {
     let _span = tracing::info_span!("disk", vm, name = disk.name).entered();
-    refuse_build_steps(vm, disk)?;
     let target = Target { vm, disk, path: paths.disk(vm, &disk.name, extension(disk.format)) };
+    let mut metadata = Metadata::new();
     let path = match &disk.kind {
         DiskKind::Template { name, version, size } => {
-            let backing = options.template(id, name, version.as_deref(), paths.prefix())?;
+            let image = options.template(id, name, version.as_deref(), paths.prefix())?;
+            let image = options.built(&image, &disk.build, id, paths.prefix());
+            let image = image.map_err(|source| target.error(source))?;
+            metadata = image.metadata;
+            let backing = Backing { path: image.path, format: image.format };
             target.overlay(&backing, *size)?
         }
         DiskKind::Image { path, size } => target.overlay(&target.backing(path)?, *size)?,
@@ -116,19 +121,14 @@ fn make_disk(
         }
     };
     let path = require_text(path)?;
-    let path = path.strip_prefix(paths.prefix()).map_or(path.clone(), Path::to_owned);
-    Ok(DiskImage { path, format: disk.format, dev: disk.dev.clone(), read_only: false })
-}
-
-fn refuse_build_steps(vm: &str, disk: &Disk) -> Result<(), PrefixError> {
-    if disk.build.is_empty() {
-        return Ok(());
+    if !matches!(disk.kind, DiskKind::Template { .. }) && !disk.build.is_empty() {
+        // Nobody else stands on it.
+        let built = sysprep::run_build(&path, &disk.build, options.acceleration.resolve());
+        built.map_err(|source| target.error(source))?;
     }
-    Err(PrefixError::Unsupported {
-        vm: vm.to_owned(),
-        what: format!("disk {} has `build` steps", disk.name),
-        instead: "run them once with virt-customize and give the image as a template",
-    })
+    let path = path.strip_prefix(paths.prefix()).map_or(path.clone(), Path::to_owned);
+    let image = DiskImage { path, format: disk.format, dev: disk.dev.clone(), read_only: false };
+    Ok((image, metadata))
 }
 
 /// What is in an image that is made.
@@ -225,7 +225,7 @@ impl Target<'_> {
 }
 
 /// The seed is the last disk on virtio, so that the letters of the others are the init file's.
-fn seed_image(paths: &Paths, vm: &str, disks: &[DiskImage]) -> DiskImage {
+pub(super) fn seed_image(paths: &Paths, vm: &str, disks: &[DiskImage]) -> DiskImage {
     let last =
         disks.iter().filter_map(|disk| letters_to_number(disk.dev.strip_prefix("vd")?)).max();
     let letters = number_to_letters(last.map_or(0, |last| last + 1));

@@ -1,38 +1,171 @@
-//! Who is who: the key that opens all guests, a host key for each, and the seed that carries both into it.
+//! Who is who: the key that opens all guests, a host key for each, and how each guest is given both.
 
+use std::num::NonZeroUsize;
+use std::thread;
+
+use indexmap::IndexMap;
 use uuid::Uuid;
 
+use super::disks::{self, MadeDisks};
+use super::{PrefixError, layers};
 use crate::Result;
 use crate::guest::keys::KeyPair;
+use crate::host::Acceleration;
 use crate::paths::Paths;
-use crate::spec::{InitFile, Plan};
-use crate::sysprep::{Seed, SeedNic};
+use crate::spec::{Domain, InitFile, Plan, PlannedVm, SysprepBackend};
+use crate::sysprep::{
+    self, Modification, Seed, SeedNic, add_ssh_key, asks_for_own_key, initiator_name,
+    set_ssh_host_key,
+};
 use crate::utils::{PRIVATE_MODE, parallel, write_file};
 
-/// Makes the prefix's key pair, a host key for every VM, and a seed for each that is to be bootstrapped.
-pub(super) fn make(paths: &Paths, id: Uuid, init_file: &InitFile, plan: &Plan) -> Result<()> {
-    let user_key = KeyPair::generate("lago")?;
-    user_key.write(&paths.ssh_key())?;
-    let host_keys = parallel(&plan.vms, |vm| {
-        let host_key = KeyPair::generate(&vm.name)?;
-        host_key.write(&paths.host_key(&vm.name))?;
-        if init_file.domains[&vm.name].bootstrap {
-            let seed = Seed {
-                instance_id: Uuid::new_v5(&id, vm.name.as_bytes()),
-                hostname: vm.name.clone(),
-                nics: vm
-                    .nics
-                    .iter()
-                    .map(|nic| SeedNic { mac: nic.mac.clone(), management: nic.management })
-                    .collect(),
-                authorized_keys: vec![user_key.public().clone()],
-                host_key: host_key.private().clone(),
-                root_password: init_file.domains[&vm.name].root_password.clone(),
-            };
-            seed.write(&paths.seed(&vm.name))?;
+/// The key in a template's metadata that says how its guests are given their identity.
+const METADATA_KEY: &str = "sysprep";
+
+/// The identities of the guests of a prefix.
+pub(super) struct Identities {
+    user_key: KeyPair,
+    /// Of each VM, in the order of the plan.
+    seeds: IndexMap<String, Seed>,
+}
+
+impl Identities {
+    /// Makes the prefix's key pair and a host key for every VM, and writes them down.
+    pub(super) fn make(paths: &Paths, id: Uuid, init_file: &InitFile, plan: &Plan) -> Result<Self> {
+        let user_key = KeyPair::generate("lago")?;
+        user_key.write(&paths.ssh_key())?;
+        let made = parallel(&plan.vms, |vm| {
+            let host_key = KeyPair::generate(&vm.name)?;
+            host_key.write(&paths.host_key(&vm.name))?;
+            let known_host = format!("{} {}\n", vm.name, host_key.public_line()?);
+            let seed = seed(id, vm, &init_file.domains[&vm.name], &user_key, &host_key);
+            Ok::<_, crate::Error>((known_host, seed))
+        })?;
+        let (known_hosts, seeds): (Vec<String>, Vec<Seed>) = made.into_iter().unzip();
+        write_file(&paths.known_hosts(), known_hosts.concat().as_bytes(), PRIVATE_MODE)?;
+        let seeds: IndexMap<String, Seed> =
+            seeds.into_iter().map(|seed| (seed.hostname.clone(), seed)).collect();
+        for (vm, seed) in &seeds {
+            if init_file.domains[vm].bootstrap {
+                seed.validate()?;
+            }
         }
-        Ok::<_, crate::Error>(format!("{} {}\n", vm.name, host_key.public_line()?))
-    })?;
-    let known_hosts: String = host_keys.concat();
-    Ok(write_file(&paths.known_hosts(), known_hosts.as_bytes(), PRIVATE_MODE)?)
+        Ok(Self { user_key, seeds })
+    }
+
+    /// Gives every guest its identity: a seed, which becomes its last disk, or changes of its first disk.
+    pub(super) fn give(
+        &self,
+        paths: &Paths,
+        init_file: &InitFile,
+        acceleration: Acceleration,
+        mut made: MadeDisks,
+    ) -> Result<layers::Disks> {
+        let mut changes = Vec::new();
+        for (vm, domain) in &init_file.domains {
+            match backend(domain, &made, vm)? {
+                Some(SysprepBackend::Seed) => {
+                    self.seeds[vm].write(&paths.seed(vm))?;
+                    let seed = disks::seed_image(paths, vm, &made.disks[vm]);
+                    made.disks[vm].push(seed);
+                }
+                Some(SysprepBackend::Libguestfs) => {
+                    changes.push((vm.as_str(), 0, self.seeds[vm].modifications()?));
+                }
+                None => changes.extend(self.way_in(vm, domain)),
+            }
+        }
+        change(paths, &made.disks, &changes, acceleration)?;
+        Ok(made.disks)
+    }
+
+    /// A guest without an identity whose `build` steps ask for the key of the prefix: that lets us in, and the host key lets us
+    /// know where.
+    fn way_in<'a>(&self, vm: &'a str, domain: &'a Domain) -> Vec<Change<'a>> {
+        let asking = domain.disks.iter().enumerate();
+        let asking = asking.filter(|(_, disk)| asks_for_own_key(&disk.build));
+        let keys = |number| {
+            let user_key = self.user_key.public().clone();
+            let host_key = self.seeds[vm].host_key.clone();
+            (vm, number, vec![add_ssh_key(user_key), set_ssh_host_key(host_key)])
+        };
+        asking.map(|(number, _)| keys(number)).collect()
+    }
+}
+
+/// Has libguestfs change disks, as many at once as there are processors: each has a machine that keeps one busy.
+fn change(
+    paths: &Paths,
+    disks: &layers::Disks,
+    changes: &[Change<'_>],
+    acceleration: Acceleration,
+) -> Result<()> {
+    let at_once = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    for some in changes.chunks(at_once) {
+        parallel(some, |(vm, number, modifications)| {
+            let disk = &disks[*vm][*number];
+            let path = paths.prefix().join(&disk.path);
+            sysprep::apply(&path, modifications, acceleration).map_err(|source| PrefixError::Disk {
+                vm: (*vm).to_owned(),
+                disk: disk.dev.clone(),
+                source: Box::new(source),
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// A VM, the number of one of its disks, and what is to be changed on that.
+type Change<'a> = (&'a str, usize, Vec<Modification>);
+
+fn seed(id: Uuid, vm: &PlannedVm, domain: &Domain, user_key: &KeyPair, host_key: &KeyPair) -> Seed {
+    let nics = vm.nics.iter();
+    Seed {
+        instance_id: Uuid::new_v5(&id, vm.name.as_bytes()),
+        hostname: vm.name.clone(),
+        nics: nics
+            .map(|nic| SeedNic { mac: nic.mac.clone(), management: nic.management })
+            .collect(),
+        authorized_keys: vec![user_key.public().clone()],
+        host_key: host_key.private().clone(),
+        root_password: domain.root_password.clone(),
+        iscsi_initiator_name: initiator_name(&vm.name),
+        selinux: domain.selinux,
+    }
+}
+
+/// How a guest is given its identity: as the init file says, or its template, or by a seed; or not at all.
+fn backend(
+    domain: &Domain,
+    made: &MadeDisks,
+    vm: &str,
+) -> Result<Option<SysprepBackend>, PrefixError> {
+    if !domain.bootstrap {
+        return Ok(None);
+    }
+    let said = made.metadata.get(vm).and_then(|metadata| metadata.get(METADATA_KEY));
+    let backend = match (domain.sysprep, said) {
+        (Some(backend), _) => backend,
+        (None, None) => SysprepBackend::Seed,
+        (None, Some(said)) => {
+            let backend = serde_json::from_value(said.clone());
+            backend.map_err(|_| PrefixError::Unsupported {
+                vm: vm.to_owned(),
+                what: format!("the metadata of its template say `{METADATA_KEY}: {said}`"),
+                instead: "write `sysprep: seed`, `libguestfs` or `none` into the init file",
+            })?
+        }
+    };
+    if backend == SysprepBackend::Libguestfs
+        && made.disks[vm].first().is_none_or(|disk| !disk.is_writable())
+    {
+        return Err(PrefixError::Unsupported {
+            vm: vm.to_owned(),
+            what: "it is to be given its identity on its first disk (`sysprep: libguestfs`), and that is no disk that can be \
+                   written to"
+                .to_owned(),
+            instead: "let the disk with its system be the first, or write `sysprep: seed`",
+        });
+    }
+    Ok(Some(backend))
 }

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::disks::Backing;
-use super::{HostKind, Prefix, PrefixError, Record, disks, identity, networks, removal};
-use crate::Result;
+use super::identity::Identities;
+use super::{HostKind, Prefix, PrefixError, Record, disks, networks, removal};
 use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::AccelerationChoice;
 use crate::paths::{Paths, default_lease_dir, default_store};
-use crate::spec::{InitFile, Plan, SubnetRange, VmProvider};
-use crate::templates::{TemplateRepository, TemplateStore, find_template, repositories};
+use crate::spec::{BuildStep, InitFile, Plan, SubnetRange, VmProvider};
+use crate::templates::{
+    StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
+};
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
+use crate::{Result, sysprep};
 
 /// What a prefix is made from.
 #[derive(Debug)]
@@ -175,16 +177,12 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     write_file(&paths.uuid(), id.to_string().as_bytes(), PRIVATE_MODE)?;
     let plan = networks::make_plan(paths, id, options)?;
     require_way_in(&plan)?;
-    identity::make(paths, id, &options.init_file, &plan)?;
+    let identities = Identities::make(paths, id, &options.init_file, &plan)?;
     let disks = disks::make(paths, id, options)?;
-    let mut record = Record::new(
-        id,
-        options.host.clone(),
-        options.acceleration.resolve(),
-        options.init_file.clone(),
-        plan,
-        disks,
-    );
+    let acceleration = options.acceleration.resolve();
+    let disks = identities.give(paths, &options.init_file, acceleration, disks)?;
+    let mut record =
+        Record::new(id, options.host.clone(), acceleration, options.init_file.clone(), plan, disks);
     record.lease_dir =
         options.lease_dir.clone().filter(|_| matches!(options.host, HostKind::Uri(_)));
     Prefix::establish(paths, record)
@@ -223,9 +221,29 @@ impl InitOptions {
         name: &str,
         version: Option<&str>,
         prefix: &Path,
-    ) -> Result<Backing> {
-        let store = TemplateStore::open(self.store.as_deref().ok_or(PrefixError::NoStore)?)?;
-        let image = store.acquire(find_template(&self.repositories, name, version)?, id, prefix)?;
-        Ok(Backing { path: image.path, format: image.format })
+    ) -> Result<StoredImage> {
+        let version = find_template(&self.repositories, name, version)?;
+        Ok(self.template_store()?.acquire(version, id, prefix)?)
+    }
+
+    /// What `build` steps make of a template's image: it is in the store, or made now. The image itself if there are no steps.
+    pub(super) fn built(
+        &self,
+        image: &StoredImage,
+        steps: &[BuildStep],
+        id: Uuid,
+        prefix: &Path,
+    ) -> Result<StoredImage> {
+        if steps.is_empty() {
+            return Ok(image.clone());
+        }
+        let key = sysprep::build_key(&image.digest, steps)?;
+        self.template_store()?.acquire_layer(image, &key, id, prefix, |overlay| {
+            Ok(sysprep::run_build(overlay, steps, self.acceleration.resolve())?)
+        })
+    }
+
+    fn template_store(&self) -> Result<TemplateStore> {
+        Ok(TemplateStore::open(self.store.as_deref().ok_or(PrefixError::NoStore)?)?)
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
-
+use super::build;
 use super::diagnostic::Report;
-use super::fields::{Fields, Known, Marked, text_of, texts_of};
+use super::fields::{Fields, Known, Marked};
 use super::names;
 use super::size;
-use super::tree::{Map, Node, Value};
-use super::types::{BuildStep, Disk, DiskFormat, DiskKind, FileSource};
+use super::tree::{Node, Value};
+use super::types::{Disk, DiskFormat, DiskKind, FileSource};
 
 const FIELDS: Known = Known {
     documented: &[
@@ -82,11 +81,11 @@ fn read(fields: &Fields<'_>, dev: String, directory: &Path, report: &Report<'_>)
     check_format(fields, &kind, format);
     Disk {
         name: name(fields, &dev),
+        build: build::read_all(fields, &kind, directory, report),
         kind,
         dev,
         format,
         metadata: fields.json("metadata").unwrap_or_default(),
-        build: fields.list("build").iter().filter_map(|step| build_step(step, report)).collect(),
         skip_export: fields.bool("skip-export").unwrap_or(false),
     }
 }
@@ -240,29 +239,4 @@ fn disk_size(fields: &Fields<'_>) -> Option<u64> {
 /// Relative paths start from the init file. A path that begins with a variable is whole once that is replaced.
 fn absolute(directory: &Path, path: &str) -> PathBuf {
     if path.starts_with('$') { PathBuf::from(path) } else { directory.join(path) }
-}
-
-fn build_step(node: &Node, report: &Report<'_>) -> Option<BuildStep> {
-    const TOOL: &str = "virt-customize";
-    const STEPS: Known = Known { documented: &[TOOL], tolerated: &[] };
-    let fields = Fields::open(report, node, node.at, "a build step", &STEPS);
-    fields.map(TOOL).map(|options| BuildStep::VirtCustomize(customize_options(options, report)))
-}
-
-fn customize_options(options: &Map, report: &Report<'_>) -> IndexMap<String, Vec<String>> {
-    options
-        .entries
-        .iter()
-        .map(|(name, entry)| {
-            let arguments = match &entry.node.value {
-                Value::List(_) => texts_of(report, &entry.node, name),
-                Value::Null => Vec::new(),
-                _ => text_of(report, &entry.node, name)
-                    .into_iter()
-                    .filter(|argument| !argument.is_empty())
-                    .collect(),
-            };
-            (name.clone(), arguments)
-        })
-        .collect()
 }

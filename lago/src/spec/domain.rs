@@ -9,7 +9,7 @@ use super::disk;
 use super::fields::{Fields, Known, Marked, suggest};
 use super::names;
 use super::tree::{Entry, Node};
-use super::types::{Domain, Net, Nic, ServiceProvider, VmProvider};
+use super::types::{Domain, Net, Nic, SelinuxMode, ServiceProvider, SysprepBackend, VmProvider};
 
 /// Memory of a domain that does not say, in MiB. Lago gave 16 GiB, more than most machines that run tests can spare,
 /// and a snapshot has to write all that the guest touches.
@@ -47,6 +47,8 @@ const FIELDS: Known = Known {
         "vm-type",
         "vm-provider",
         "bootstrap",
+        "sysprep",
+        "selinux",
         "distro",
         "guest-agent",
         "boot_time_sec",
@@ -72,6 +74,7 @@ pub(super) fn read(
     let root_password = password("root-password");
     let ssh_password = password("ssh-password").or_else(|| root_password.clone());
     let (vcpu, cpu) = cpus(&fields);
+    let (bootstrap, sysprep) = sysprep(&fields);
     Domain {
         memory: fields.number("memory", "MiB", 1..=MOST_MEMORY).map_or(DEFAULT_MEMORY, |n| n.value),
         vcpu,
@@ -91,7 +94,9 @@ pub(super) fn read(
             .string("vm-type")
             .map_or_else(|| "default".to_owned(), |vm_type| vm_type.value),
         vm_provider: fields.word("vm-provider", VM_PROVIDERS).unwrap_or(VmProvider::LocalLibvirt),
-        bootstrap: fields.bool("bootstrap").unwrap_or(true),
+        bootstrap,
+        sysprep,
+        selinux: fields.word("selinux", SELINUX_MODES),
         distro: fields.string("distro").map(|distro| distro.value),
         guest_agent: fields.string("guest-agent").map(|agent| agent.value),
         boot_time_sec: fields.number("boot_time_sec", "seconds", 1..=LONGEST_BOOT).map(|n| n.value),
@@ -101,6 +106,39 @@ pub(super) fn read(
 
 const VM_PROVIDERS: &[(&str, VmProvider)] =
     &[("local-libvirt", VmProvider::LocalLibvirt), ("ssh", VmProvider::Ssh)];
+
+/// `none` is what `bootstrap: false` says.
+const SYSPREP_BACKENDS: &[(&str, Option<SysprepBackend>)] = &[
+    ("seed", Some(SysprepBackend::Seed)),
+    ("libguestfs", Some(SysprepBackend::Libguestfs)),
+    ("none", None),
+];
+
+const SELINUX_MODES: &[(&str, SelinuxMode)] = &[
+    ("enforcing", SelinuxMode::Enforcing),
+    ("permissive", SelinuxMode::Permissive),
+    ("disabled", SelinuxMode::Disabled),
+];
+
+/// Whether the guest is given its identity, and how.
+fn sysprep(fields: &Fields<'_>) -> (bool, Option<SysprepBackend>) {
+    let bootstrap = fields.bool("bootstrap");
+    let backend = fields.word("sysprep", SYSPREP_BACKENDS);
+    if let (Some(bootstrap), Some(backend), Some(written)) =
+        (bootstrap, backend, fields.get("sysprep"))
+        && bootstrap != backend.is_some()
+    {
+        fields.mistake(
+            written.node.at,
+            format!("`sysprep` and `bootstrap: {bootstrap}` do not go together"),
+            "remove `bootstrap`: `sysprep: none` is the same as `bootstrap: false`",
+        );
+    }
+    match backend {
+        Some(backend) => (backend.is_some(), backend),
+        None => (bootstrap.unwrap_or(true), None),
+    }
+}
 
 const SERVICE_PROVIDERS: &[(&str, ServiceProvider)] = &[
     ("systemd", ServiceProvider::Systemd),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../../docs/init-file.md")]
 
+mod build;
 mod check;
 mod diagnostic;
 mod disk;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use build::{Input, Split};
 use diagnostic::Report;
 use fields::{Fields, Known};
 use origin::Origin;
@@ -34,7 +36,7 @@ pub(crate) use size::parse as parse_size;
 pub use subnet_range::{NoSubnetRange, SubnetRange};
 pub use types::{
     BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress,
-    JsonMap, Net, NetKind, Nic, ServiceProvider, VmProvider,
+    JsonMap, Net, NetKind, Nic, SelinuxMode, ServiceProvider, SysprepBackend, VmProvider,
 };
 pub use variables::expanded;
 

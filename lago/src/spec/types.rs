@@ -48,6 +48,12 @@ pub struct Domain {
     pub vm_provider: VmProvider,
     /// Whether the guest is given its identity (keys, host name, network) before its first start.
     pub bootstrap: bool,
+    /// How it is given its identity; as its template says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sysprep: Option<SysprepBackend>,
+    /// The SELinux mode that the guest gets; what its image has if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selinux: Option<SelinuxMode>,
     /// The distribution in the guest; what the template says if absent.
     pub distro: Option<String>,
     /// The name of the guest agent's service.
@@ -181,7 +187,42 @@ impl DiskFormat {
 #[non_exhaustive]
 pub enum BuildStep {
     /// One run of `virt-customize`: each option with its arguments, once for each argument, or alone if it has none.
+    /// Files of this machine are named by absolute paths.
     VirtCustomize(IndexMap<String, Vec<String>>),
+}
+
+/// How a guest is given its identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SysprepBackend {
+    /// On a volume beside its disks, which cloud-init or the image itself reads.
+    Seed,
+    /// By libguestfs, which writes it onto the disk.
+    Libguestfs,
+}
+
+/// What SELinux does in a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SelinuxMode {
+    /// It refuses what its policy does not allow.
+    Enforcing,
+    /// It logs what its policy does not allow.
+    Permissive,
+    /// Nothing.
+    Disabled,
+}
+
+impl SelinuxMode {
+    /// The word in `/etc/selinux/config`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforcing => "enforcing",
+            Self::Permissive => "permissive",
+            Self::Disabled => "disabled",
+        }
+    }
 }
 
 /// How services are controlled in a guest.

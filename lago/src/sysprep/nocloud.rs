@@ -6,6 +6,7 @@ use ssh_key::{LineEnding, PublicKey};
 
 use super::scalar::{quoted, scalar};
 use super::seed::{Seed, SeedNic};
+use crate::spec::SelinuxMode;
 
 /// The comment of authorized keys whose own comment would need quotes.
 const KEY_COMMENT: &str = "lago";
@@ -55,7 +56,9 @@ fn user_data(seed: &Seed) -> Result<String, ssh_key::Error> {
     let hostname = scalar(&seed.hostname);
     let keys = authorized_keys(&seed.authorized_keys)?;
     let password = quoted(&seed.root_password);
+    let initiator = quoted(&format!("InitiatorName={}\n", seed.iscsi_initiator_name));
     let host_key = host_key(seed)?;
+    let selinux = seed.selinux.map(selinux).unwrap_or_default();
     Ok(format!(
         "\
 #cloud-config
@@ -68,10 +71,22 @@ users:
   expire: false
   users:
     - {{name: root, password: {password}, type: text}}
-ssh_deletekeys: true
+write_files:
+  - path: /etc/iscsi/initiatorname.iscsi
+    permissions: \"0600\"
+    content: {initiator}
+{selinux}ssh_deletekeys: true
 ssh_genkeytypes: [ed25519]
 {host_key}"
     ))
+}
+
+/// cloud-init has no word for it. A guest whose SELinux is off, or is to be, changes with its next start.
+fn selinux(mode: SelinuxMode) -> String {
+    let (word, enforce) = (mode.as_str(), u8::from(mode == SelinuxMode::Enforcing));
+    format!(
+        "bootcmd:\n  - [sed, -i, \"s/^SELINUX=.*/SELINUX={word}/\", /etc/selinux/config]\n  - [setenforce, \"{enforce}\"]\n"
+    )
 }
 
 fn authorized_keys(keys: &[PublicKey]) -> Result<String, ssh_key::Error> {

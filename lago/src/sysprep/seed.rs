@@ -6,77 +6,12 @@ use std::path::Path;
 use ssh_key::{Algorithm, PrivateKey, PublicKey};
 use uuid::Uuid;
 
+use super::modification::{DhcpInterface, Modification};
 use super::nocloud::SeedFiles;
-use super::volume;
-use crate::utils::{FileError, PRIVATE_MODE, write_file};
-
-/// The longest host name that Linux takes.
-const HOSTNAME_LENGTH: usize = 64;
-
-/// An identity that cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum SysprepError {
-    /// The host name is not one.
-    #[error(
-        "`{}` cannot be a host name: use at most {HOSTNAME_LENGTH} letters, digits, `-`, `_` and `.`, \
-         beginning and ending with a letter or a digit; rename the VM in the init file",
-        hostname.escape_debug()
-    )]
-    Hostname {
-        /// The name.
-        hostname: String,
-    },
-    /// The password holds what cannot be typed or stored.
-    #[error(
-        "the root password of {hostname} is empty or holds a control character such as a line break; \
-         change `root-password` in the init file"
-    )]
-    Password {
-        /// The VM.
-        hostname: String,
-    },
-    /// The MAC address is not one.
-    #[error("NIC {nic} of {hostname}: `{}` is no MAC address, such as 54:52:c0:a8:c8:02", mac.escape_debug())]
-    Mac {
-        /// The VM.
-        hostname: String,
-        /// The NIC's position.
-        nic: usize,
-        /// The address.
-        mac: String,
-    },
-    /// The host key is of another kind.
-    #[error(
-        "the host key of {hostname} is {algorithm}; the seed needs an ed25519 key without a passphrase"
-    )]
-    HostKey {
-        /// The VM.
-        hostname: String,
-        /// Its kind.
-        algorithm: Algorithm,
-    },
-    /// A key could not be encoded.
-    #[error("cannot encode an ssh key of {hostname}")]
-    Key {
-        /// The VM.
-        hostname: String,
-        /// Why not.
-        #[source]
-        source: ssh_key::Error,
-    },
-    /// The volume could not be built.
-    #[error("cannot build the seed of {hostname}")]
-    Volume {
-        /// The VM.
-        hostname: String,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file could not be written.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
+use super::values::{is_hostname, is_iscsi_name, is_mac, is_password};
+use super::{SysprepError, volume};
+use crate::spec::SelinuxMode;
+use crate::utils::{PRIVATE_MODE, write_file};
 
 /// A NIC of a VM, as its guest sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +36,8 @@ pub struct SeedNic {
 ///     authorized_keys: vec![key().public_key().clone()],
 ///     host_key: key(),
 ///     root_password: "123456".to_owned(),
+///     iscsi_initiator_name: "iqn.2014-07.org.lago:client".to_owned(),
+///     selinux: None,
 /// };
 /// seed.write(&dir.path().join("client-seed.img")).unwrap();
 /// ```
@@ -118,6 +55,10 @@ pub struct Seed {
     pub host_key: PrivateKey,
     /// The password of root.
     pub root_password: String,
+    /// The name by which it calls itself to iSCSI targets.
+    pub iscsi_initiator_name: String,
+    /// What SELinux does in it; what the image says if absent.
+    pub selinux: Option<SelinuxMode>,
 }
 
 impl fmt::Debug for Seed {
@@ -146,44 +87,48 @@ impl Seed {
         Ok(write_file(path, &image, PRIVATE_MODE)?)
     }
 
-    fn validate(&self) -> Result<(), SysprepError> {
+    /// The same identity as changes for [`sysprep`](super::sysprep()).
+    pub fn modifications(&self) -> Result<Vec<Modification>, SysprepError> {
+        self.validate()?;
+        let mut modifications = vec![
+            Modification::Hostname(self.hostname.clone()),
+            Modification::RootPassword(self.root_password.clone()),
+            Modification::SshHostKey(Box::new(self.host_key.clone())),
+            Modification::IscsiInitiatorName(self.iscsi_initiator_name.clone()),
+        ];
+        modifications.extend(self.authorized_keys.iter().cloned().map(Modification::SshKey));
+        modifications.extend(self.selinux.map(Modification::SelinuxMode));
+        modifications.extend(self.nics.iter().enumerate().map(|(number, nic)| {
+            Modification::DhcpInterface(DhcpInterface {
+                name: format!("eth{number}"),
+                mac: nic.mac.clone(),
+                default_route: nic.management,
+            })
+        }));
+        Ok(modifications)
+    }
+
+    /// Fails if it cannot be given to a guest.
+    pub(crate) fn validate(&self) -> Result<(), SysprepError> {
         let hostname = self.hostname.clone();
         if !is_hostname(&hostname) {
             return Err(SysprepError::Hostname { hostname });
         }
-        if self.root_password.is_empty() || self.root_password.contains(is_unprintable) {
+        if !is_password(&self.root_password) {
             return Err(SysprepError::Password { hostname });
         }
         let algorithm = self.host_key.algorithm();
         if algorithm != Algorithm::Ed25519 || self.host_key.is_encrypted() {
             return Err(SysprepError::HostKey { hostname, algorithm });
         }
+        if !is_iscsi_name(&self.iscsi_initiator_name) {
+            return Modification::IscsiInitiatorName(self.iscsi_initiator_name.clone()).check();
+        }
         match self.nics.iter().position(|nic| !is_mac(&nic.mac)) {
             Some(nic) => Err(SysprepError::Mac { hostname, nic, mac: self.nics[nic].mac.clone() }),
             None => Ok(()),
         }
     }
-}
-
-fn is_hostname(name: &str) -> bool {
-    let ends_well = |c: char| c.is_ascii_alphanumeric();
-    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    name.len() <= HOSTNAME_LENGTH
-        && name.starts_with(ends_well)
-        && name.ends_with(ends_well)
-        && name.chars().all(inner)
-        && !name.contains("..")
-}
-
-/// Characters that no keyboard types, and that YAML readers refuse or take for line breaks.
-fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-}
-
-fn is_mac(text: &str) -> bool {
-    let octets: Vec<&str> = text.split(':').collect();
-    let is_octet = |octet: &&str| octet.len() == 2 && octet.chars().all(|c| c.is_ascii_hexdigit());
-    octets.len() == 6 && octets.iter().all(is_octet)
 }
 
 #[cfg(test)]

@@ -41,3 +41,4 @@ pub use user::{AddedTemplate, NewTemplate};
 
 pub(crate) use discovery::is_url;
 pub(crate) use image::{inspect, inspect_overlay};
+pub(crate) use store::layer_name;

@@ -147,6 +147,15 @@ const REASONS: &[Reason] = &[
         optional: true,
     },
     Reason {
+        why: "change disks: `build` steps, and guests that take no seed; the kernel is that of libguestfs's machine",
+        debian: &["guestfs-tools", "linux-image-cloud-amd64"],
+        fedora: &["guestfs-tools", "kernel-core"],
+        enterprise_linux: &["guestfs-tools", "kernel-core"],
+        // Ubuntu has kernels by other names, and usually one installed. libguestfs makes its machine of this one's programs,
+        // systemd's among them; on Debian it brings systemd to where neither that nor another init system is installed.
+        optional: true,
+    },
+    Reason {
         why: "check reports against the JUnit schema",
         debian: &["libxml2-utils"],
         fedora: &["libxml2"],

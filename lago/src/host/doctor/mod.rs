@@ -1,6 +1,7 @@
 //! What this machine lacks for private hosts, and the command that mends it.
 
 mod devices;
+mod libguestfs;
 mod namespaces;
 mod packages;
 mod programs;
@@ -67,15 +68,21 @@ impl fmt::Display for Check {
     }
 }
 
-/// Looks at everything that private hosts need. It takes milliseconds and changes nothing.
+/// Looks at everything that private hosts need, and at what some init files need besides. It takes milliseconds and changes nothing.
 pub fn doctor() -> Vec<Check> {
     examine(&System::this())
+}
+
+/// Looks whether libguestfs can change disks.
+pub(crate) fn libguestfs_check() -> Check {
+    libguestfs::check(&System::this())
 }
 
 fn examine(system: &System) -> Vec<Check> {
     let mut checks = programs::checks(system);
     checks.extend(namespaces::checks(system));
     checks.extend(devices::checks(system));
+    checks.push(libguestfs::check(system));
     checks
 }
 

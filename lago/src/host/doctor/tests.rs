@@ -32,6 +32,8 @@ impl Machine {
             "mount",
             "newuidmap",
             "newgidmap",
+            "virt-sysprep",
+            "virt-customize",
         ] {
             machine.program(program, "");
         }
@@ -51,6 +53,8 @@ impl Machine {
         machine.write("/etc/subuid", "other:100000:65536\njane:165536:65536\n");
         machine.write("/etc/subgid", "other:100000:65536\n1234:165536:65536\n");
         machine.write("/proc/cpuinfo", "flags\t\t: fpu vmx\n");
+        machine.write("/boot/vmlinuz-6.1.0-1-cloud", "");
+        machine.write("/lib/modules/6.1.0-1-cloud/modules.dep", "");
         machine.write("/dev/net/tun", "");
         machine.write("/dev/kvm", "");
         fs::set_permissions(machine.0.path().join("dev/kvm"), fs::Permissions::from_mode(0o666))
@@ -135,6 +139,7 @@ fn a_bare_machine_lacks_everything_and_nothing_crashes() {
         "subordinate ids",
         "/dev/net/tun",
         "hardware virtualization",
+        "libguestfs",
     ] {
         assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");
     }
@@ -286,6 +291,21 @@ fn a_device_for_a_group_only() {
         machine.only_complaint(),
         (Status::Warning, "/dev/kvm".to_owned(), remedy.to_owned())
     );
+}
+
+#[test]
+fn libguestfs_is_optional_and_needs_its_programs_and_a_kernel() {
+    let machine = Machine::complete();
+    machine.remove("/boot/vmlinuz-6.1.0-1-cloud");
+    let (status, name, remedy) = machine.only_complaint();
+    assert_eq!((status, name.as_str()), (Status::Warning, "libguestfs"));
+    assert!(remedy.starts_with("sudo apt-get install linux-image-cloud-"), "{remedy}");
+    machine.write("/lib/modules/6.1.0-1-cloud/vmlinuz", "");
+    assert_eq!(machine.complaints(), []);
+    machine.remove("/usr/bin/virt-customize");
+    assert_eq!(machine.only_complaint().2, "sudo apt-get install guestfs-tools");
+    let detail = &machine.complaints()[0].detail;
+    assert!(detail.starts_with("virt-customize is not installed; `build` steps"), "{detail}");
 }
 
 #[test]

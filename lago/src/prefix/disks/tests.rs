@@ -60,14 +60,6 @@ fn a_copy_keeps_the_holes_and_is_private() {
 }
 
 #[test]
-fn build_steps_are_refused_before_anything_is_made_or_fetched() {
-    let dir = tempfile::tempdir().unwrap();
-    let disk = "{type: template, template_name: none, build: [{virt-customize: {touch: /x}}]}";
-    let text = message(init(&dir.path().join("p"), "", disk));
-    assert!(text.contains("has `build` steps"), "{text}");
-}
-
-#[test]
 fn without_bootstrap_a_guest_gets_no_seed() {
     let dir = tempfile::tempdir().unwrap();
     let disk = "{type: empty, size: 1M}";

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use ssh_key::rand_core::OsRng;
 
 use super::*;
+use crate::sysprep::values::is_unprintable;
 use crate::utils::HostCommand;
 
 /// One key for all: making one takes longer than anything else here.
@@ -27,6 +28,8 @@ fn seed() -> Seed {
         authorized_keys: vec![login],
         host_key: key(),
         root_password: "123456".to_owned(),
+        iscsi_initiator_name: "iqn.2014-07.org.lago:client".to_owned(),
+        selinux: None,
     }
 }
 
@@ -55,6 +58,8 @@ fn the_files_have_the_fixed_form() {
         &seed.authorized_keys[0].to_openssh().unwrap(),
         "\nchpasswd:\n  expire: false\n  users:\n    \
          - {name: root, password: \"123456\", type: text}\n\
+         write_files:\n  - path: /etc/iscsi/initiatorname.iscsi\n    permissions: \"0600\"\n    \
+         content: \"InitiatorName=iqn.2014-07.org.lago:client\\n\"\n\
          ssh_deletekeys: true\n\
          ssh_genkeytypes: [ed25519]\n\
          ssh_keys:\n  ed25519_private: |\n    ",
@@ -91,9 +96,24 @@ fn the_files_are_yaml_with_the_right_values() {
         json!([{"name": "root", "ssh_authorized_keys": [seed.authorized_keys[0].to_openssh().unwrap()]}])
     );
     assert_eq!(user["disable_root"], json!(false));
+    assert_eq!(user["write_files"][0]["content"], "InitiatorName=iqn.2014-07.org.lago:client\n");
+    assert_eq!(user.get("bootcmd"), None);
     let network = yaml(&files.network_config);
     assert_eq!(network["ethernets"]["eth1"]["dhcp4-overrides"], json!({"use-routes": false}));
     assert_eq!(network["ethernets"]["eth0"].get("dhcp4-overrides"), None);
+}
+
+#[test]
+fn the_selinux_mode_is_set_before_services_start() {
+    let seed = Seed { selinux: Some(SelinuxMode::Permissive), ..seed() };
+    let user = yaml(&seed.files().unwrap().user_data);
+    assert_eq!(
+        user["bootcmd"],
+        json!([
+            ["sed", "-i", "s/^SELINUX=.*/SELINUX=permissive/", "/etc/selinux/config"],
+            ["setenforce", "0"]
+        ])
+    );
 }
 
 #[test]

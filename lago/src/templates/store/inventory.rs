@@ -20,7 +20,7 @@ use crate::utils::{FileError, read_json};
 /// One image of the store, or what is there of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreEntry {
-    /// `repository:template:version`.
+    /// `repository:template:version`, with `@` and a key behind it for what was built on that.
     pub name: String,
     /// What is there.
     pub state: StoreEntryState,
@@ -108,14 +108,17 @@ impl TemplateStore {
         })
     }
 
-    /// Removes what nobody uses, and returns it. An image that somebody is working with is left alone.
+    /// Removes what nobody uses, and returns it. An image that somebody is working with is left alone, and one that something
+    /// else in the store stands on.
     pub fn prune(&self, what: StorePrune) -> Result<Vec<StoreEntry>, TemplateError> {
         let mut removed = Vec::new();
-        for entry in self.entries()? {
+        // What is built on an image has a longer name, and goes first.
+        for entry in self.entries()?.into_iter().rev() {
             let Some(lock) = self.try_lock(&entry.name)? else { continue };
             // Somebody may have used it since it was looked at.
             let users = Users::read(&self.file_of(&entry.name, Kind::Users))?.existing();
-            if !users.is_empty() || !is_prunable(&entry, what) {
+            let is_used = !users.is_empty() || !self.layers_of(&entry.name)?.is_empty();
+            if is_used || !is_prunable(&entry, what) {
                 self.remove(&entry.name, &[Kind::Part, Kind::PartState, Kind::New])?;
                 continue;
             }
@@ -123,11 +126,12 @@ impl TemplateStore {
             removed.push(entry);
         }
         self.remove_stray_files()?;
+        removed.reverse();
         Ok(removed)
     }
 
     /// The image goes first: without it, the rest is as if it had never been there.
-    fn remove_files(&self, name: &str, lock: DirLock) -> Result<(), TemplateError> {
+    pub(super) fn remove_files(&self, name: &str, lock: DirLock) -> Result<(), TemplateError> {
         let others = Kind::ALL.iter().map(|(kind, _)| *kind);
         let others = others.filter(|kind| !matches!(kind, Kind::Image | Kind::Lock));
         let kinds: Vec<Kind> =
@@ -166,7 +170,7 @@ impl TemplateStore {
         Ok(())
     }
 
-    fn try_lock(&self, name: &str) -> Result<Option<DirLock>, TemplateError> {
+    pub(super) fn try_lock(&self, name: &str) -> Result<Option<DirLock>, TemplateError> {
         Ok(try_lock_file(&self.file_of(name, Kind::Lock), Mode::Exclusive)?)
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::files::{self, Kind};
+use super::layers::base_of;
 use super::users::Users;
 use super::{StoredImage, TemplateStore};
 use crate::templates::digest::Digest;
@@ -19,7 +20,9 @@ impl TemplateStore {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(self.path()).map_err(list)? {
             let file = entry.map_err(list)?.file_name();
-            if let Some((name, Kind::Stored)) = files::parse(&file) {
+            if let Some((name, Kind::Stored)) = files::parse(&file)
+                && base_of(name).is_none()
+            {
                 names.push(name.to_owned());
             }
         }
@@ -49,11 +52,14 @@ impl TemplateStore {
         self.image_of(&name, stored).map(Some)
     }
 
-    /// The image that is stored in this file, with its name. None for a file that no store keeps, or that was changed
-    /// since it was stored.
+    /// The image that is stored in this file, with its name. None for a file that no store keeps, that was changed since it was
+    /// stored, or that was built here: no repository has it.
     pub fn stored_at(file: &Path) -> Result<Option<(String, StoredImage)>, TemplateError> {
         let found = file.parent().zip(file.file_name().and_then(files::parse));
         let Some((dir, (name, Kind::Image))) = found else { return Ok(None) };
+        if base_of(name).is_some() {
+            return Ok(None);
+        }
         let store = Self { path: dir.to_owned(), transfer: Transfer::shared() };
         if !store.file_of(name, Kind::Stored).is_file() {
             return Ok(None);

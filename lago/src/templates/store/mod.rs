@@ -2,6 +2,7 @@
 
 mod files;
 mod inventory;
+mod layers;
 mod lookup;
 mod record;
 mod users;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use inventory::{StoreEntry, StoreEntryState, StorePrune};
+pub(crate) use layers::layer_name;
 
 use self::files::Kind;
 use self::record::Record;
@@ -49,7 +51,8 @@ pub struct StoredImage {
 ///
 /// The image `<repository>:<template>:<version>` has beside it its digest (`.hash`), what is known about it (`.metadata`),
 /// what the store knows (`.stored`), its users (`.users`) and its lock (`.lock`), and while it is fetched what has come
-/// (`.part`, `.part.json`) and what is written (`.new`). All are for their owner only.
+/// (`.part`, `.part.json`) and what is written (`.new`). All are for their owner only. What the `build` steps of disks made of it
+/// is beside it as well, each `<repository>:<template>:<version>@<key>`, an overlay on it.
 #[derive(Debug, Clone)]
 pub struct TemplateStore {
     path: PathBuf,
@@ -164,6 +167,7 @@ impl TemplateStore {
         match promised {
             Ok(promised) if promised != stored.digest => {
                 self.check_replaceable(version, stored.digest, promised)?;
+                self.remove_layers_of(version.name())?;
                 self.fetch(version)
             }
             Ok(_) => self.image(version, self.with_source(version, stored)?),
@@ -205,8 +209,7 @@ impl TemplateStore {
         })
     }
 
-    /// Makes the verified file `new` the stored image: the facts about it first, then the image itself, so that a
-    /// crash between them leaves an image that does not match its record.
+    /// Makes the verified file `new` the stored image.
     fn adopt(
         &self,
         version: &TemplateVersion,
@@ -220,14 +223,26 @@ impl TemplateStore {
         })?;
         let file = fs::metadata(new).map_err(read_error())?;
         let record = Record::new(digest, format, &file, version.source());
+        self.publish(version.name(), new, record, metadata)
+    }
+
+    /// Gives a finished file its name: the facts about it first, then the image itself, so that a crash between them leaves an
+    /// image that does not match its record.
+    fn publish(
+        &self,
+        name: &str,
+        new: &Path,
+        record: Record,
+        metadata: &Metadata,
+    ) -> Result<StoredImage, TemplateError> {
         let hash = format!("{}\n", record.digest);
-        write_file(&self.file(version, Kind::Hash), hash.as_bytes(), PRIVATE_MODE)?;
-        write_json(&self.file(version, Kind::Metadata), metadata)?;
-        write_json(&self.file(version, Kind::Stored), &record)?;
-        let path = self.file(version, Kind::Image);
+        write_file(&self.file_of(name, Kind::Hash), hash.as_bytes(), PRIVATE_MODE)?;
+        write_json(&self.file_of(name, Kind::Metadata), metadata)?;
+        write_json(&self.file_of(name, Kind::Stored), &record)?;
+        let path = self.file_of(name, Kind::Image);
         fs::rename(new, &path).map_err(FileError::io("write", &path))?;
         tracing::info!("stored {}", path.display());
-        self.image(version, record)
+        self.image_of(name, record)
     }
 
     fn image(

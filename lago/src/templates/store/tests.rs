@@ -393,3 +393,123 @@ fn an_image_is_found_by_its_digest_and_by_its_file() {
     assert_eq!(at.store.find(&stored.digest).unwrap(), None);
     assert_eq!(TemplateStore::stored_at(&stored.path).unwrap(), None);
 }
+
+/// A key, such as build steps come to.
+fn layer_key(digit: char) -> Digest {
+    digit.to_string().repeat(64).parse().unwrap()
+}
+
+/// Builds by growing the overlay.
+fn grow(overlay: &Path) -> Result<(), TemplateError> {
+    let resize = HostCommand::new("qemu-img").args(["resize", "-q"]).arg(overlay).arg("8M");
+    resize.run().map(drop).map_err(|error| TemplateError::Name { reason: error.to_string() })
+}
+
+#[test]
+fn what_several_want_to_be_built_is_built_once() {
+    let at = Fixture::new(&vec![b'x'; 1 << 20]);
+    let builds = std::sync::atomic::AtomicUsize::new(0);
+    let prefixes: Vec<_> = (0..4).map(|number| at.prefix(&format!("p{number}"))).collect();
+    let layers = parallel(prefixes, |(uuid, prefix)| {
+        let base = at.store.acquire(&at.version, uuid, &prefix)?;
+        at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, |overlay| {
+            builds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            grow(overlay)
+        })
+    })
+    .unwrap();
+    assert_eq!(builds.into_inner(), 1);
+    let layer = &layers[0];
+    assert!(layers.iter().all(|other| other == layer));
+    assert_eq!(layer.path, at.store.path().join("office:disk:v1@aaaaaaaaaaaaaaaa"));
+    assert_eq!((layer.format, &layer.digest), (ImageFormat::Qcow2, &layer_key('a')));
+    assert_eq!(layer.metadata["distro"], "debian", "what is known of what it stands on");
+    let mode = fs::metadata(&layer.path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode, 0o600);
+
+    let (uuid, prefix) = at.prefix("other");
+    let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    let other = at.store.acquire_layer(&base, &layer_key('b'), uuid, &prefix, grow).unwrap();
+    assert_ne!(other.path, layer.path);
+}
+
+#[test]
+fn a_build_that_fails_leaves_nothing_and_is_tried_again() {
+    let at = Fixture::new(&vec![b'x'; 1 << 20]);
+    let (uuid, prefix) = at.prefix("p");
+    let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    let before = at.files();
+    let fails = |_: &Path| Err(TemplateError::Name { reason: "no".to_owned() });
+    let error = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, fails).unwrap_err();
+    assert_eq!(error.to_string(), "no");
+    let mut left = at.files();
+    left.retain(|name| !name.contains(".lock"));
+    assert_eq!(left, before);
+    // What a killed process leaves.
+    fs::write(at.store.path().join("office:disk:v1@aaaaaaaaaaaaaaaa.new"), "half").unwrap();
+    at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+}
+
+#[test]
+fn an_image_is_not_pruned_while_something_stands_on_it_and_goes_after_that() {
+    let at = Fixture::new(&vec![b'x'; 1 << 20]);
+    let (uuid, prefix) = at.prefix("p");
+    let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    let layer = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    let names = |entries: Vec<StoreEntry>| -> Vec<String> {
+        entries.into_iter().map(|entry| entry.name).collect()
+    };
+    let both = ["office:disk:v1", "office:disk:v1@aaaaaaaaaaaaaaaa"];
+    let entries = at.store.entries().unwrap();
+    assert!(entries.iter().all(|entry| entry.users == [prefix.clone()]), "{entries:?}");
+    assert_eq!(names(entries), both);
+    assert_eq!(at.store.prune(StorePrune::All).unwrap(), []);
+
+    fs::remove_dir_all(&prefix).unwrap();
+    let held = at.store.lock_of(both[1]).unwrap();
+    assert_eq!(at.store.prune(StorePrune::All).unwrap(), [], "somebody works with the layer");
+    drop(held);
+    assert!(layer.path.exists() && base.path.exists());
+    assert_eq!(names(at.store.prune(StorePrune::All).unwrap()), both);
+    assert_eq!(fs::read_dir(at.store.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_user_of_a_layer_uses_what_it_stands_on() {
+    let at = Fixture::new(&vec![b'x'; 1 << 20]);
+    let (uuid, prefix) = at.prefix("p");
+    let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    let (entry, cached) = at.prefix("entry");
+    let name = layer_name("office:disk:v1", &layer_key('a'));
+    at.store.mark_used_by_name(&name, entry, &cached).unwrap();
+    for known in at.store.entries().unwrap() {
+        assert!(known.users.contains(&cached), "{known:?}");
+    }
+    let missing = layer_name("office:disk:v1", &layer_key('b'));
+    let error = at.store.mark_used_by_name(&missing, entry, &cached).unwrap_err();
+    assert!(matches!(error, TemplateError::NotStored { .. }), "{error}");
+}
+
+#[test]
+fn a_layer_goes_with_the_image_that_it_stands_on() {
+    let at = Fixture::new(&vec![b'x'; 1 << 20]);
+    let (uuid, prefix) = at.prefix("p");
+    let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    let layer = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    publish(at.dir.path(), b"new", "sha256sum");
+    assert!(matches!(at.store.download(&at.version), Err(TemplateError::Changed { .. })));
+    fs::remove_dir_all(&prefix).unwrap();
+    at.store.download(&at.version).unwrap();
+    assert!(!layer.path.exists());
+}
+
+#[test]
+fn a_layer_is_no_image_of_a_repository() {
+    let at = Fixture::new(&vec![b'x'; 1 << 20]);
+    let (uuid, prefix) = at.prefix("p");
+    let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    let layer = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    assert_eq!(TemplateStore::stored_at(&layer.path).unwrap(), None);
+    assert_eq!(at.store.find(&layer.digest).unwrap(), None);
+}

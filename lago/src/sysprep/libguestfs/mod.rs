@@ -1,0 +1,54 @@
+//! Changes that libguestfs writes onto a disk: one run of virt-sysprep for all of them.
+
+mod arguments;
+mod run;
+mod staging;
+
+use std::path::Path;
+use std::time::Duration;
+
+use arguments::Arguments;
+pub(super) use run::{Program, check, run};
+pub(super) use staging::Staging;
+
+use super::{Modification, SysprepError};
+use crate::host::{Acceleration, AccelerationChoice};
+use crate::templates::ImageFormat;
+
+/// How long changing a disk may take. Without hardware virtualization it takes half a minute, and giving all files of a large
+/// guest their SELinux labels some minutes more.
+pub const SYSPREP_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Changes the system on a disk, which no VM may be using. The disk also loses what only one machine may have: the machine's
+/// id, leases of DHCP servers, and the addresses of network cards.
+///
+/// The disk is qcow2 or raw, and has a Linux on it that libguestfs recognises.
+///
+/// # Errors
+/// When a change makes no sense, libguestfs is not installed, or it fails. The disk may have been changed in part then.
+pub fn sysprep(disk: &Path, modifications: &[Modification]) -> Result<(), SysprepError> {
+    apply(disk, modifications, AccelerationChoice::Auto.resolve())
+}
+
+/// As [`sysprep`], with this acceleration for the machine of libguestfs.
+pub(crate) fn apply(
+    disk: &Path,
+    modifications: &[Modification],
+    acceleration: Acceleration,
+) -> Result<(), SysprepError> {
+    modifications.iter().try_for_each(Modification::check)?;
+    let format = ImageFormat::of_file(disk)?;
+    check()?;
+    let _span = tracing::info_span!("sysprep", disk = %disk.display()).entered();
+    let mut staging = Staging::new()?;
+    let arguments = Arguments::of(modifications, &mut staging)?;
+    run(&Program {
+        name: "virt-sysprep",
+        arguments: &arguments.into_vec(),
+        disk,
+        format,
+        directory: staging.path(),
+        acceleration,
+        limit: SYSPREP_LIMIT,
+    })
+}

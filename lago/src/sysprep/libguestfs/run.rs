@@ -1,0 +1,108 @@
+//! Running one of libguestfs's programs (<https://libguestfs.org/guestfs.3.html>, "BACKEND" and "ENVIRONMENT VARIABLES").
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::host::{Acceleration, Status, libguestfs_check};
+use crate::sysprep::SysprepError;
+use crate::templates::ImageFormat;
+use crate::utils::HostCommand;
+
+/// What they say of every guest with systemd, which keeps its seed in another place and does without.
+const NO_RANDOM_SEED: &str = "warning: random seed could not be set";
+
+/// A program and the disk that it works on.
+#[derive(Debug)]
+pub(in crate::sysprep) struct Program<'a> {
+    pub(in crate::sysprep) name: &'static str,
+    pub(in crate::sysprep) arguments: &'a [String],
+    pub(in crate::sysprep) disk: &'a Path,
+    pub(in crate::sysprep) format: ImageFormat,
+    /// Where it runs.
+    pub(in crate::sysprep) directory: &'a Path,
+    pub(in crate::sysprep) acceleration: Acceleration,
+    pub(in crate::sysprep) limit: Duration,
+}
+
+/// Fails with what is missing and how to mend it, unless the programs can be used.
+pub(in crate::sysprep) fn check() -> Result<(), SysprepError> {
+    let check = libguestfs_check();
+    if check.status == Status::Ok { Ok(()) } else { Err(SysprepError::Unavailable { check }) }
+}
+
+pub(in crate::sysprep) fn run(program: &Program<'_>) -> Result<(), SysprepError> {
+    let failed = |source| SysprepError::Libguestfs { disk: program.disk.to_owned(), source };
+    let output = command(program).run().map_err(failed)?;
+    let said = output.stderr_text();
+    let worth_reading = |line: &&str| !line.trim().is_empty() && !line.contains(NO_RANDOM_SEED);
+    said.lines().filter(worth_reading).for_each(|line| tracing::warn!("{line}"));
+    Ok(())
+}
+
+fn command(program: &Program<'_>) -> HostCommand {
+    // The kernel ends it with us, however we end, and it ends its machine.
+    let command = HostCommand::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--", program.name])
+        .args(["--quiet", "--format", program.format.as_str(), "--add"])
+        .arg(program.disk)
+        .args(program.arguments)
+        .current_dir(program.directory)
+        .env("LC_ALL", "C")
+        // Not through whatever libvirtd runs here.
+        .env("LIBGUESTFS_BACKEND", "direct")
+        .limit(program.limit)
+        .remedy("install it with `apt-get install util-linux` or `dnf install util-linux`");
+    match program.acceleration {
+        // libguestfs believes in /dev/kvm, which may be there and not work.
+        Acceleration::Tcg => command.env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg"),
+        Acceleration::Kvm => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    fn shown(acceleration: Acceleration) -> String {
+        let mut command = command(&Program {
+            name: "virt-sysprep",
+            arguments: &["--hostname".to_owned(), "server".to_owned()],
+            disk: Path::new("/p/images/server-root.qcow2"),
+            format: ImageFormat::Qcow2,
+            directory: Path::new("/tmp/lago-sysprep-x"),
+            acceleration,
+            limit: Duration::from_secs(1),
+        });
+        let command = command.command_mut();
+        let text = |text: &OsStr| text.to_string_lossy().into_owned();
+        let set = command
+            .get_envs()
+            .map(|(name, value)| format!("{}={}", text(name), value.map(text).unwrap_or_default()));
+        let words = [command.get_program()].into_iter().chain(command.get_args()).map(text);
+        set.chain(words).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn its_machine_is_emulated_where_guests_are() {
+        insta::assert_snapshot!(shown(Acceleration::Tcg), @r"
+        LC_ALL=C
+        LIBGUESTFS_BACKEND=direct
+        LIBGUESTFS_BACKEND_SETTINGS=force_tcg
+        setpriv
+        --pdeathsig
+        KILL
+        --
+        virt-sysprep
+        --quiet
+        --format
+        qcow2
+        --add
+        /p/images/server-root.qcow2
+        --hostname
+        server
+        ");
+        assert!(!shown(Acceleration::Kvm).contains("force_tcg"));
+    }
+}

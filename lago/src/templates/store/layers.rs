@@ -1,0 +1,159 @@
+//! Images that are built on others: overlays, each with what the `build` steps of a disk made of a template.
+//!
+//! The layer of `<repository>:<template>:<version>` is `<repository>:<template>:<version>@<key>`, and has the same files beside
+//! it as any image. Whoever uses a layer uses what it stands on as well, so that one is not replaced under it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::files::{self, Kind};
+use super::record::Record;
+use super::users::Users;
+use super::{StoredImage, TemplateStore};
+use crate::templates::digest::Digest;
+use crate::templates::error::TemplateError;
+use crate::templates::image::ImageFormat;
+use crate::utils::{FileError, HostCommand, PRIVATE_MODE, write_file};
+
+/// Between the name of an image and the key of a layer on it. No part of an image's name has it.
+const SEPARATOR: char = '@';
+
+/// How many letters of a key are in a layer's name. That two of one image agree in them is not to be expected.
+const SHORT: usize = 16;
+
+/// The name of the layer with this key on the image `base`.
+pub(crate) fn layer_name(base: &str, key: &Digest) -> String {
+    format!("{base}{SEPARATOR}{}", &key.as_hex()[..SHORT])
+}
+
+/// The image that the layer `name` stands on, if it is a layer.
+pub(super) fn base_of(name: &str) -> Option<&str> {
+    name.split_once(SEPARATOR).map(|(base, _)| base)
+}
+
+impl TemplateStore {
+    /// The layer with this key on `base`, which this prefix uses already; it uses the layer as well from now on. Unless the
+    /// store has it, `make` changes an overlay, which becomes the layer when that has succeeded. Of several processes that want
+    /// the same one, one makes it.
+    ///
+    /// The digest of a layer is its key: a hash of what it is made of.
+    pub(crate) fn acquire_layer<E: From<TemplateError>>(
+        &self,
+        base: &StoredImage,
+        key: &Digest,
+        uuid: Uuid,
+        prefix: &Path,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<StoredImage, E> {
+        let base_name = base.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = layer_name(&base_name, key);
+        let _lock = self.lock_of(&name)?;
+        let stored = self.intact_record_of(&name)?.filter(|stored| stored.digest == *key);
+        let layer = match stored {
+            Some(stored) => self.image_of(&name, stored)?,
+            None => self.make_layer(&name, base, key, make)?,
+        };
+        let users = self.file_of(&name, Kind::Users);
+        Users::add(&users, uuid, prefix).map_err(TemplateError::from)?;
+        Ok(layer)
+    }
+
+    fn make_layer<E: From<TemplateError>>(
+        &self,
+        name: &str,
+        base: &StoredImage,
+        key: &Digest,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<StoredImage, E> {
+        let _span = tracing::info_span!("build", image = name).entered();
+        let new = self.file_of(name, Kind::New);
+        let layer = create_overlay(&new, base).map_err(E::from).and_then(|()| make(&new));
+        let layer = layer.and_then(|()| Ok(self.adopt_layer(name, &new, base, key)?));
+        layer.inspect_err(|_| {
+            if let Err(error) = remove_if_there(&new) {
+                tracing::error!("{error}");
+            }
+        })
+    }
+
+    fn adopt_layer(
+        &self,
+        name: &str,
+        new: &Path,
+        base: &StoredImage,
+        key: &Digest,
+    ) -> Result<StoredImage, TemplateError> {
+        let file = fs::metadata(new).map_err(FileError::io("look at", new))?;
+        let source = format!("built on {}", base.path.display());
+        let record = Record::new(key.clone(), ImageFormat::Qcow2, &file, source);
+        self.publish(name, new, record, &base.metadata)
+    }
+
+    /// Takes note that the prefix uses the image or layer of this name, and what a layer stands on.
+    pub(crate) fn mark_used_by_name(
+        &self,
+        name: &str,
+        uuid: Uuid,
+        prefix: &Path,
+    ) -> Result<(), TemplateError> {
+        for name in base_of(name).into_iter().chain([name]) {
+            let _lock = self.lock_of(name)?;
+            if self.intact_record_of(name)?.is_none() {
+                let (template, store) = (name.to_owned(), self.path().to_owned());
+                return Err(TemplateError::NotStored { template, store });
+            }
+            Users::add(&self.file_of(name, Kind::Users), uuid, prefix)?;
+        }
+        Ok(())
+    }
+
+    /// The names of the layers that stand on an image, those that are being made among them.
+    pub(super) fn layers_of(&self, base: &str) -> Result<Vec<String>, TemplateError> {
+        let list = |error| FileError::io("list", self.path())(error);
+        let mut layers = Vec::new();
+        for entry in fs::read_dir(self.path()).map_err(list)? {
+            let file = entry.map_err(list)?.file_name();
+            if let Some((name, Kind::Image | Kind::New)) = files::parse(&file)
+                && base_of(name) == Some(base)
+            {
+                layers.push(name.to_owned());
+            }
+        }
+        Ok(layers)
+    }
+
+    /// Removes the layers on an image that is to be replaced, which nobody uses.
+    pub(super) fn remove_layers_of(&self, base: &str) -> Result<(), TemplateError> {
+        for layer in self.layers_of(base)? {
+            if let Some(lock) = self.try_lock(&layer)? {
+                self.remove_files(&layer, lock)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn create_overlay(path: &Path, base: &StoredImage) -> Result<(), TemplateError> {
+    // qemu-img keeps the mode of a file that exists, and would make a readable one.
+    write_file(path, b"", PRIVATE_MODE)?;
+    let created = HostCommand::new("qemu-img")
+        .args(["create", "-q", "-f", "qcow2", "-F", base.format.as_str(), "-b"])
+        .args([&base.path, path])
+        .run();
+    created.map(drop).map_err(|error| {
+        let (template, reason) = (base.path.display().to_string(), error.to_string());
+        TemplateError::Image { template, reason: format!("cannot be built on: {reason}") }
+    })
+}
+
+fn remove_if_there(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
