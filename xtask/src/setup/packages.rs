@@ -170,6 +170,13 @@ const REASONS: &[Reason] = &[
         // One test says so when it is not there.
         optional: true,
     },
+    Reason {
+        why: "build oVirt's own Python SDK, the witness of the engine simulator",
+        debian: &["python3-venv", "python3-dev", "libxml2-dev"],
+        fedora: &["python3-devel", "libxml2-devel"],
+        enterprise_linux: &["python3-devel", "libxml2-devel"],
+        optional: false,
+    },
 ];
 
 const LIBVIRT_RPM: &[&str] = &[
