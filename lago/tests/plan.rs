@@ -57,6 +57,48 @@ proptest! {
     }
 
     #[test]
+    fn ipv6_addresses_are_those_of_their_nets_and_nobody_elses(text in init_file(), id in any::<u128>()) {
+        let file = parsed(&text);
+        let plan = planned(&text, &PlanInput::new(Uuid::from_u128(id))).unwrap();
+        let subnets: Vec<_> = plan.nets.iter().filter_map(|net| net.ipv6).collect();
+        prop_assert!(all_different(subnets.iter().map(|ipv6| ipv6.subnet)));
+        let nics: Vec<_> = plan.vms.iter().flat_map(|vm| &vm.nics).collect();
+        let gateways = subnets.iter().map(|ipv6| ipv6.gateway);
+        prop_assert!(all_different(nics.iter().filter_map(|nic| nic.ip6).chain(gateways)));
+        for net in &plan.nets {
+            prop_assert_eq!(net.ipv6.is_some(), file.nets[&net.name].ipv6.is_some());
+        }
+        for ipv6 in &subnets {
+            prop_assert_eq!(ipv6.subnet.prefix_len(), 64);
+            prop_assert!(ipv6.subnet.network().is_unique_local(), "{ipv6:?}");
+            prop_assert!(ipv6.subnet.contains(&ipv6.gateway));
+            prop_assert_ne!(ipv6.gateway, ipv6.subnet.network());
+        }
+        for nic in nics {
+            let net = plan.net(&nic.net).unwrap();
+            prop_assert_eq!(nic.ip6.is_some(), net.ipv6.is_some());
+            let (Some(ip6), Some(ipv6)) = (nic.ip6, net.ipv6) else { continue };
+            prop_assert!(ipv6.subnet.contains(&ip6), "{ip6} {ipv6:?}");
+            prop_assert_ne!(ip6, ipv6.subnet.network());
+        }
+    }
+
+    #[test]
+    fn every_name_with_an_ipv6_address_is_one_with_an_ipv4_address_of_the_same_nic(text in init_file()) {
+        let plan = private(&text).unwrap();
+        let (hosts, hosts6) = (plan.hosts(), plan.hosts6());
+        for vm in &plan.vms {
+            for (index, nic) in vm.nics.iter().enumerate() {
+                let name = format!("{}-eth{index}", vm.name);
+                prop_assert_eq!(hosts[name.as_str()], nic.ip);
+                prop_assert_eq!(hosts6.get(name.as_str()).copied(), nic.ip6);
+            }
+            let own = vm.management_nic().and_then(|nic| nic.ip6);
+            prop_assert_eq!(hosts6.get(vm.name.as_str()).copied(), own);
+        }
+    }
+
+    #[test]
     fn hardware_addresses_and_bridges_are_what_the_kernel_takes(text in init_file()) {
         let plan = private(&text).unwrap();
         for nic in plan.vms.iter().flat_map(|vm| &vm.nics) {
@@ -78,6 +120,7 @@ proptest! {
             prop_assert_eq!(nics.len(), domain.nics.len());
             for (planned, written) in nics.iter().zip(&domain.nics) {
                 prop_assert!(written.ip.is_none_or(|ip| ip == planned.ip));
+                prop_assert!(written.ip6.is_none_or(|ip6| Some(ip6) == planned.ip6));
             }
         }
         for (name, net) in &file.nets {
@@ -235,21 +278,34 @@ fn a_large_subnet_is_planned_at_once() {
 
 /// Init files without mistakes: up to six networks of every sort, up to five machines on them.
 fn init_file() -> impl Strategy<Value = String> {
-    let net =
-        (any::<bool>(), any::<bool>(), prop::option::of(50..80_u32), prop::option::of(16..=24_u8));
+    let net = (
+        any::<bool>(),
+        any::<bool>(),
+        prop::option::of(50..80_u32),
+        prop::option::of(16..=24_u8),
+        0..4_u8,
+    );
     let machine = prop::collection::vec((0..6_usize, any::<bool>()), 0..4);
     (prop::collection::vec(net, 1..=6), prop::collection::vec(machine, 1..=5))
         .prop_map(|(nets, machines)| written(&nets, &machines))
 }
 
-type NetChoice = (bool, bool, Option<u32>, Option<u8>);
+/// Whether it is a bridge, whether its range is short, where that begins, the length of its prefix, and its IPv6.
+type NetChoice = (bool, bool, Option<u32>, Option<u8>, u8);
 
 fn written(nets: &[NetChoice], machines: &[Vec<(usize, bool)>]) -> String {
     let mut text = "nets:\n".to_owned();
-    for (index, (is_bridge, short_range, dhcp, prefix)) in nets.iter().enumerate() {
+    for (index, (is_bridge, short_range, dhcp, prefix, ipv6)) in nets.iter().enumerate() {
         writeln!(text, "  net-{index}:\n    management: {}", index == 0).unwrap();
         if let Some(prefix) = prefix {
             writeln!(text, "    gw: 10.{index}.0.4/{prefix}").unwrap();
+        }
+        match ipv6 {
+            0 => {}
+            1 => writeln!(text, "    ipv6: true").unwrap(),
+            2 => writeln!(text, "    ipv6: fd00:{index}::/64").unwrap(),
+            // The number that the IPv4 address of a NIC may have too.
+            _ => writeln!(text, "    ipv6: fd00:{index}::5/64").unwrap(),
         }
         match dhcp {
             _ if *is_bridge => writeln!(text, "    type: bridge").unwrap(),
@@ -273,6 +329,10 @@ fn written(nets: &[NetChoice], machines: &[Vec<(usize, bool)>]) -> String {
             write!(text, "      - {{net: net-{net}").unwrap();
             if fixed && nets[net].3.is_some() {
                 write!(text, ", ip: 10.{net}.0.{host}").unwrap();
+                host += 1;
+            }
+            if fixed && nets[net].4 >= 2 {
+                write!(text, ", ip6: \"fd00:{net}::{host:x}\"").unwrap();
                 host += 1;
             }
             text.push_str("}\n");

@@ -98,3 +98,31 @@ fn a_capsule_of_it_opens_on_a_private_host(shared: &SharedLibvirt) {
     assert!(in_opened(&["-f", "flat", "status"]).contains("Prefix/Host: private\n"));
     in_opened(&["destroy", "--yes"]);
 }
+
+const JOINED: &str = "
+domains:
+  vm0: {memory: 128, nics: [{net: lan}, {net: wire}], disks: [{type: template, template_name: mini}]}
+nets:
+  lan: {management: true}
+  wire: {type: bridge, bridge: br0}
+";
+
+#[test]
+fn a_net_joins_a_bridge_of_the_machine() {
+    let shared = SharedLibvirt::new("joined-bridge");
+    let file = shared.file("joined.yaml", JOINED);
+    let private = shared.run_lago("private", &["init", &file]).failed(1);
+    assert!(private.contains("net wire joins the bridge br0"), "{private}");
+
+    shared.init("prefix", &file);
+    let missing = shared.run_lago("prefix", &["start", "--no-wait"]).failed(1);
+    assert!(missing.contains("there is no bridge br0"), "{missing}");
+    shared.bridges().create("br0", false).expect("it can be made");
+    shared.lago("prefix", &["start", "--no-wait"]);
+    let plugged_in =
+        || shared.inside(&["ip", "-o", "link", "show", "master", "br0"]).lines().count();
+    assert_eq!(plugged_in(), 1);
+    shared.lago("prefix", &["destroy", "--yes"]);
+    assert_eq!(plugged_in(), 0);
+    assert!(shared.bridges().exists("br0").expect("it can be seen"), "it is not the prefix's");
+}

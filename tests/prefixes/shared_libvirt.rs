@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lago::brctl::Bridges;
 use lago::host::Host;
 use lago_system_tests::{Place, Ran, lago, run};
 
@@ -63,6 +64,19 @@ impl SharedLibvirt {
         let status = self.lago(prefix, &["-f", "flat", "status"]);
         let line = status.lines().find_map(|line| line.strip_prefix(&format!("{what}: ")));
         line.unwrap_or_else(|| panic!("no {what} in {status}")).to_owned()
+    }
+
+    /// The bridges of the machine.
+    pub(crate) fn bridges(&self) -> Bridges<'_> {
+        Bridges::of(&self.host)
+    }
+
+    /// What a program on the machine prints.
+    #[track_caller]
+    pub(crate) fn inside(&self, words: &[&str]) -> String {
+        let mut command = Command::new(words[0]);
+        self.host.enter(command.args(&words[1..])).expect("the host runs");
+        run(&mut command).ok()
     }
 
     #[track_caller]

@@ -6,9 +6,10 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
+use crate::brctl;
 use crate::prefix::{DiskImage, Record};
 use crate::snapshot::{Snapshot, SnapshotKind, description_of};
-use crate::spec::names;
+use crate::spec::{PlannedNet, names};
 use crate::templates::{Digest, ImageFormat};
 
 /// The version of the layout of capsules. One of a newer layout is refused.
@@ -227,6 +228,8 @@ impl Manifest {
         let planned: Vec<&str> = record.plan.vms.iter().map(|vm| vm.name.as_str()).collect();
         let nets = record.plan.nets.iter().map(|net| net.name.as_str());
         planned.iter().copied().chain(nets).try_for_each(names::check)?;
+        record.plan.nets.iter().try_for_each(check_net)?;
+        self.snapshot.mappings.iter().try_for_each(|mapping| names::check(&mapping.name))?;
         let users = record.init_file.domains.values().map(|domain| &domain.ssh_user);
         if let Some(user) = users.into_iter().find(|user| !names::is_user(user)) {
             return Err(format!("{user:?} is no name of a user"));
@@ -266,6 +269,19 @@ impl Manifest {
             return Ok(());
         }
         Err(format!("disk {:?} of VM {vm} is missing", disk.dev))
+    }
+}
+
+/// What of a network becomes part of libvirt's descriptions, of dnsmasq's files and of nftables' rules.
+fn check_net(net: &PlannedNet) -> Result<(), String> {
+    net.mapping.keys().chain(net.mapping6.keys()).try_for_each(|name| names::check(name))?;
+    if !brctl::is_name(&net.bridge) {
+        return Err(format!("{:?} is no name of a bridge", net.bridge));
+    }
+    let is_domain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match net.domain.as_ref().filter(|domain| !domain.chars().all(is_domain)) {
+        Some(domain) => Err(format!("{domain:?} is no DNS domain")),
+        None => Ok(()),
     }
 }
 

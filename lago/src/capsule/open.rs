@@ -110,6 +110,7 @@ impl Opening<'_> {
         let mut state = State {
             current: Some(SNAPSHOT.to_owned()),
             attached: snapshot.attached(&self.manifest.record),
+            mappings: snapshot.mappings.clone(),
             snapshots: IndexMap::from([(SNAPSHOT.to_owned(), snapshot)]),
             ..State::default()
         };

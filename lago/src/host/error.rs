@@ -61,6 +61,18 @@ pub enum HostError {
         dir: PathBuf,
     },
 
+    /// The guests of a private host get no way out.
+    #[error(
+        "the guests of the private host in {} get no way out (`uplink: host`): {reason}",
+        dir.display()
+    )]
+    Uplink {
+        /// The host's directory.
+        dir: PathBuf,
+        /// What happened, and what to do.
+        reason: String,
+    },
+
     /// libvirt at a URI does not answer as it should.
     #[error("libvirt at {uri} does not answer: {reason}; `lago doctor` says what is missing")]
     Libvirt {

@@ -37,6 +37,7 @@ mod run;
 mod search_path;
 mod strays;
 mod time;
+mod uplink;
 pub mod versions;
 
 use std::env;
@@ -54,6 +55,7 @@ pub(crate) use libvirt::keep_libvirt_quiet;
 pub use private::HOST_VARIABLE;
 use private::PrivateHost;
 pub use strays::{Stray, StrayReason, strays};
+pub(crate) use uplink::{UPLINK_DEVICE, uplink_name_server};
 
 /// The longest that libvirt at a URI may take to answer. A remote one is behind ssh, and may start on demand.
 const URI_ANSWER_LIMIT: Duration = Duration::from_secs(30);

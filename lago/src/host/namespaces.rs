@@ -45,6 +45,17 @@ pub(super) fn enter(command: &mut Command, init: OwnedFd, own_user_namespace: bo
         | Namespaces::MOUNT
         | Namespaces::NETWORK
         | Namespaces::PROCESS_ID;
+    enter_these(command, init, namespaces);
+}
+
+/// As [`enter`], but the network stays the one in which this process is: for what connects the host to it.
+pub(super) fn enter_but_network(command: &mut Command, init: OwnedFd, own_user_namespace: bool) {
+    let namespaces =
+        user_namespace(own_user_namespace) | Namespaces::MOUNT | Namespaces::PROCESS_ID;
+    enter_these(command, init, namespaces);
+}
+
+fn enter_these(command: &mut Command, init: OwnedFd, namespaces: Namespaces) {
     // SAFETY: the closure and all that it calls make system calls only; see the module's documentation.
     unsafe {
         command.pre_exec(move || {

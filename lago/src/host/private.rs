@@ -122,6 +122,17 @@ impl PrivateHost {
         Ok(())
     }
 
+    /// As [`Self::enter`], for a command that stays in the network in which this process is.
+    pub(super) fn enter_but_network(&self, command: &mut Command) -> Result<(), HostError> {
+        let (init, own_user_namespace) = self.target()?;
+        namespaces::enter_but_network(command, init, own_user_namespace);
+        Ok(())
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// An unconnected TCP socket in the host's network, for an address of the family of this one.
     pub(super) fn tcp_socket(&self, address: SocketAddr) -> Result<OwnedFd, HostError> {
         let made = if self.is_around_this_process() {
@@ -134,12 +145,12 @@ impl PrivateHost {
     }
 
     /// Whether the calling process runs inside this host: then the host's first process is its number one, too.
-    fn is_around_this_process(&self) -> bool {
+    pub(super) fn is_around_this_process(&self) -> bool {
         InitProcess::around_this_process().is_some_and(|init| init.dir == self.dir)
     }
 
     /// The host as it runs, for a process outside.
-    fn running(&self) -> Result<InitProcess, HostError> {
+    pub(super) fn running(&self) -> Result<InitProcess, HostError> {
         let running = self.current().filter(has_its_mounts);
         running.ok_or_else(|| HostError::NotRunning { dir: self.dir.clone() })
     }
@@ -197,7 +208,7 @@ impl PrivateHost {
     }
 
     /// Takes a lock of the kernel's, which ends with the last process that has the file open.
-    fn lock(&self, name: &str) -> Result<File, HostError> {
+    pub(super) fn lock(&self, name: &str) -> Result<File, HostError> {
         let path = self.dir.join(name);
         let file = OpenOptions::new()
             .create(true)

@@ -13,10 +13,8 @@ use std::sync::Arc;
 use super::disks::{Content, DiskImage, create_image, letters_to_number, number_to_letters};
 use super::layers::disks_at;
 use super::state::{AttachedDevices, AttachedNic, Device, Pending, State};
-use super::{LOCK_LIMIT, Prefix, PrefixError, Record};
-use crate::dirlock::{self, DirLock, Mode};
+use super::{Prefix, PrefixError, Record, lock_settled};
 use crate::paths::Paths;
-use crate::snapshot;
 use crate::spec::{DiskFormat, NetKind, PlannedNic, free_address, mac};
 use crate::templates::ImageFormat;
 use crate::utils::{FileError, create_dir, error_chain};
@@ -54,7 +52,7 @@ impl Devices for VmDevices {
     }
 
     fn attach_disk(&self, vm: &Vm, disk: &NewDisk) -> Result<String> {
-        let _lock = self.lock_settled()?;
+        let _lock = lock_settled(&self.paths)?;
         let mut state = State::read(&self.paths)?;
         let dev = self.device_name(&state, disk.dev.as_deref())?;
         // No name in an init file has a plus in it.
@@ -73,7 +71,7 @@ impl Devices for VmDevices {
     }
 
     fn detach_disk(&self, vm: &Vm, dev: &str) -> Result<()> {
-        let _lock = self.lock_settled()?;
+        let _lock = lock_settled(&self.paths)?;
         let state = State::read(&self.paths)?;
         let attached =
             state.attached.get(&self.vm).into_iter().flat_map(|attached| &attached.disks);
@@ -85,7 +83,7 @@ impl Devices for VmDevices {
     }
 
     fn attach_nic(&self, vm: &Vm, net: &str) -> Result<usize> {
-        let _lock = self.lock_settled()?;
+        let _lock = lock_settled(&self.paths)?;
         let mut state = State::read(&self.paths)?;
         let made = self.record.plan.vm(&self.vm).map_or(0, |vm| vm.nics.len());
         let attached = state.attached.entry(self.vm.clone()).or_default();
@@ -104,7 +102,7 @@ impl Devices for VmDevices {
     }
 
     fn detach_nic(&self, vm: &Vm, number: usize) -> Result<()> {
-        let _lock = self.lock_settled()?;
+        let _lock = lock_settled(&self.paths)?;
         let state = State::read(&self.paths)?;
         let attached = state.attached.get(&self.vm).into_iter().flat_map(|attached| &attached.nics);
         let Some(nic) = attached.into_iter().find(|nic| nic.number == number) else {
@@ -126,15 +124,6 @@ impl VmDevices {
     fn of(prefix: &Prefix, vm: &str) -> Self {
         let (paths, record) = (prefix.paths().clone(), Arc::clone(prefix.shared_record()));
         Self { paths, record, vm: vm.to_owned() }
-    }
-
-    /// As [`Prefix::lock_settled`].
-    fn lock_settled(&self) -> Result<DirLock> {
-        let lock = dirlock::lock(self.paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?;
-        if State::read(&self.paths)?.pending.is_some() {
-            snapshot::settle(&Prefix::open(self.paths.prefix())?)?;
-        }
-        Ok(lock)
     }
 
     /// Plugs in what `state` has already, if the VM runs. What goes wrong leaves the state as it was.
@@ -284,7 +273,10 @@ impl VmDevices {
         let ip = free_address(net, &used).ok_or_else(|| {
             self.cannot(action(), format!("{} has no free address left", net.subnet))
         })?;
-        Ok(PlannedNic { net: net.name.clone(), ip, mac: mac(ip), management: false, mtu: net.mtu })
+        let net_name = net.name.clone();
+        // Its guest got its seed long before, and there is no server that it could ask.
+        let ip6 = None;
+        Ok(PlannedNic { net: net_name, ip, ip6, mac: mac(ip), management: false, mtu: net.mtu })
     }
 
     fn card(&self, nic: &AttachedNic) -> AttachedCard {

@@ -63,6 +63,16 @@ pub enum PrefixError {
         /// What can be done instead.
         instead: &'static str,
     },
+    /// A network is to join a bridge where there is none.
+    #[error(
+        "net {net} joins the bridge {bridge} of the machine, and a private host sees none of its bridges; choose a libvirt          with `--host qemu:///system`, or remove `bridge` from the net"
+    )]
+    NoBridge {
+        /// The net.
+        net: String,
+        /// The bridge.
+        bridge: String,
+    },
     /// A template is asked for, and there is no place to keep its image.
     #[error(
         "there is no template store, as the user has no home directory; name one with the setting `store`"

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use indexmap::IndexMap;
+use ipnet::Ipv6Net;
 use uuid::Uuid;
 
 use super::disks::{self, MadeDisks};
@@ -12,9 +13,9 @@ use crate::Result;
 use crate::guest::keys::KeyPair;
 use crate::host::Acceleration;
 use crate::paths::Paths;
-use crate::spec::{Domain, InitFile, Plan, PlannedVm, SysprepBackend};
+use crate::spec::{Domain, InitFile, NetKind, Plan, PlannedNic, PlannedVm, SysprepBackend};
 use crate::sysprep::{
-    self, Modification, Seed, SeedNic, add_ssh_key, asks_for_own_key, initiator_name,
+    self, Modification, Seed, SeedIp6, SeedNic, add_ssh_key, asks_for_own_key, initiator_name,
     set_ssh_host_key,
 };
 use crate::utils::{PRIVATE_MODE, parallel, write_file};
@@ -38,7 +39,8 @@ impl Identities {
             let host_key = KeyPair::generate(&vm.name)?;
             host_key.write(&paths.host_key(&vm.name))?;
             let known_host = format!("{} {}\n", vm.name, host_key.public_line()?);
-            let seed = seed(id, vm, &init_file.domains[&vm.name], &user_key, &host_key);
+            let domain = &init_file.domains[&vm.name];
+            let seed = seed(id, plan, vm, domain, &user_key, &host_key);
             Ok::<_, crate::Error>((known_host, seed))
         })?;
         let (known_hosts, seeds): (Vec<String>, Vec<Seed>) = made.into_iter().unzip();
@@ -118,14 +120,18 @@ fn change(
 /// A VM, the number of one of its disks, and what is to be changed on that.
 type Change<'a> = (&'a str, usize, Vec<Modification>);
 
-fn seed(id: Uuid, vm: &PlannedVm, domain: &Domain, user_key: &KeyPair, host_key: &KeyPair) -> Seed {
-    let nics = vm.nics.iter();
+fn seed(
+    id: Uuid,
+    plan: &Plan,
+    vm: &PlannedVm,
+    domain: &Domain,
+    user_key: &KeyPair,
+    host_key: &KeyPair,
+) -> Seed {
     Seed {
         instance_id: Uuid::new_v5(&id, vm.name.as_bytes()),
         hostname: vm.name.clone(),
-        nics: nics
-            .map(|nic| SeedNic { mac: nic.mac.clone(), management: nic.management })
-            .collect(),
+        nics: vm.nics.iter().map(|nic| seed_nic(plan, nic)).collect(),
         authorized_keys: vec![user_key.public().clone()],
         host_key: host_key.private().clone(),
         root_password: domain.root_password.clone(),
@@ -168,4 +174,17 @@ fn backend(
         });
     }
     Ok(Some(backend))
+}
+
+fn seed_nic(plan: &Plan, nic: &PlannedNic) -> SeedNic {
+    let ip6 = nic.ip6.and_then(|address| {
+        let net = plan.net(&nic.net)?;
+        let ipv6 = net.ipv6?;
+        let has_gateway = nic.management && net.kind == NetKind::Nat;
+        Some(SeedIp6 {
+            address: Ipv6Net::new_assert(address, ipv6.subnet.prefix_len()),
+            gateway: has_gateway.then_some(ipv6.gateway),
+        })
+    });
+    SeedNic { mac: nic.mac.clone(), management: nic.management, ip6 }
 }

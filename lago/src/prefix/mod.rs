@@ -9,6 +9,7 @@ mod error;
 mod identity;
 mod init;
 pub(crate) mod layers;
+mod mappings;
 mod networks;
 mod record;
 pub(crate) mod removal;
@@ -306,6 +307,15 @@ impl Prefix {
         }
         Err(PrefixError::CleanedUp { path: self.paths.prefix().to_owned() })
     }
+}
+
+/// As [`Prefix::lock_settled`], for who knows no more of the prefix than where it is.
+fn lock_settled(paths: &Paths) -> Result<DirLock> {
+    let lock = dirlock::lock(paths.prefix(), Mode::Exclusive, LOCK_LIMIT)?;
+    if state::State::read(paths)?.pending.is_some() {
+        snapshot::settle(&Prefix::open(paths.prefix())?)?;
+    }
+    Ok(lock)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 use uuid::Uuid;
 
-use super::{HostKind, InitOptions, Record};
+use super::{HostKind, InitOptions, PrefixError, Record};
 use crate::Result;
 use crate::host::Host;
 use crate::paths::Paths;
@@ -19,7 +19,10 @@ use crate::virt::subnets_in_use;
 /// Plans the networks. On a shared host their subnets are leased to the prefix, which has its UUID already.
 pub(super) fn make_plan(paths: &Paths, id: Uuid, options: &InitOptions) -> Result<Plan> {
     let input = PlanInput { range: options.subnet_range, ..PlanInput::new(id) };
-    let HostKind::Uri(uri) = &options.host else { return Ok(plan(&options.init_file, &input)?) };
+    let HostKind::Uri(uri) = &options.host else {
+        require_no_bridge(&options.init_file)?;
+        return Ok(plan(&options.init_file, &input)?);
+    };
     let connection = Arc::new(Connection::new(Host::uri(uri)));
     let in_use = subnets_in_use(&connection)?;
     let dir = options.lease_dir.as_ref().ok_or(LeaseError::NoDirectory)?;
@@ -34,6 +37,16 @@ pub(super) fn make_plan(paths: &Paths, id: Uuid, options: &InitOptions) -> Resul
         book.take(&owner, net.subnet)?;
     }
     Ok(plan)
+}
+
+fn require_no_bridge(file: &InitFile) -> Result<(), PrefixError> {
+    let joins = file.nets.iter().find_map(|(name, net)| Some((name, net.bridge.as_ref()?)));
+    match joins {
+        None => Ok(()),
+        Some((net, bridge)) => {
+            Err(PrefixError::NoBridge { net: net.clone(), bridge: bridge.clone() })
+        }
+    }
 }
 
 /// The networks whose subnet others on the host must leave alone. On a bridge network nobody has the planned addresses

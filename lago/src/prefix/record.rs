@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::attached::VmDevices;
 use super::disks::DiskImage;
+use super::mappings::PrefixMappings;
 use super::state::AttachedNic;
 use crate::guest::{Reach, Ssh, SshTarget, keys};
 use crate::host::{Acceleration, Host};
@@ -19,6 +20,7 @@ use crate::spec::{Domain, InitFile, Plan, PlannedVm};
 use crate::utils::{read_json, write_json};
 use crate::virt::connection::Connection;
 use crate::virt::domain_xml::{DomainDescription, NicDevice, Processor};
+use crate::virt::names::Mappings;
 use crate::virt::reach::VmReach;
 use crate::virt::{Network, VirtEnv, VirtError, Vm, VmParts, tap};
 use crate::{Result, constants};
@@ -138,7 +140,12 @@ impl Record {
     /// Moves it to a private host of its own, under the names that it has.
     pub(crate) fn on_private_host(self) -> Self {
         let marked_names = self.marked_names || self.host != HostKind::Private;
-        Self { host: HostKind::Private, lease_dir: None, origin: None, marked_names, ..self }
+        let mut plan = self.plan;
+        for net in &mut plan.nets {
+            // There it has none to join; one of its own may have the same name.
+            net.joins_bridge = false;
+        }
+        Self { host: HostKind::Private, lease_dir: None, origin: None, marked_names, plan, ..self }
     }
 
     pub(crate) fn read(paths: &Paths) -> Result<Self> {
@@ -153,9 +160,14 @@ impl Record {
     /// The objects through which the environment is used.
     pub(super) fn assemble(self: &Arc<Self>, paths: &Paths) -> Result<VirtEnv> {
         let connection = Arc::new(Connection::new(self.host.host(paths)));
+        let mappings: Arc<dyn Mappings> = Arc::new(PrefixMappings {
+            paths: paths.clone(),
+            record: Arc::clone(self),
+            connection: Arc::clone(&connection),
+        });
         let networks = self.plan.nets.iter().map(|net| {
             let name = self.libvirt_name(&net.name);
-            Network::new(net, &self.plan, name, Arc::clone(&connection))
+            Network::new(net, &self.plan, name, Arc::clone(&mappings), Arc::clone(&connection))
         });
         let vms = self
             .plan

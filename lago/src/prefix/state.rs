@@ -17,6 +17,7 @@ use crate::prefix::DiskImage;
 use crate::snapshot::{Snapshot, SnapshotKind};
 use crate::spec::PlannedNic;
 use crate::utils::{FileError, read_json, write_json};
+use crate::virt::names::Mapping;
 
 /// The number of a layer: one file for each disk, which holds what changed since the layer below.
 pub(crate) type LayerId = u32;
@@ -39,6 +40,9 @@ pub(crate) struct State {
     /// What the VMs have besides what they were made with.
     #[serde(default)]
     pub(crate) attached: AttachedDevices,
+    /// The names that its networks know besides those of the plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mappings: Vec<Mapping>,
 }
 
 /// The devices that VMs were given after they were made, by the VMs' names.

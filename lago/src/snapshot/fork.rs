@@ -69,6 +69,7 @@ fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
     let mut state = State {
         snapshots: IndexMap::from([(snapshot.name.clone(), snapshot.clone())]),
         attached: snapshot.attached(origin.record()),
+        mappings: snapshot.mappings.clone(),
         ..State::default()
     };
     // A process that is killed before the fork is up leaves one that may be started: it must not write to what is frozen.

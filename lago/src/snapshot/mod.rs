@@ -57,6 +57,7 @@ use crate::prefix::state::{Attached, AttachedDevices, AttachedNic, LayerId, Stat
 use crate::prefix::{DiskImage, Prefix, Record};
 use crate::spec::PlannedVm;
 use crate::virt::VmState;
+use crate::virt::names::Mapping;
 
 /// A state of a whole environment that was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub struct Snapshot {
     pub pause: Duration,
     /// How long it took to take it, the pause included.
     pub took: Duration,
+    /// The names that were added to its networks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mappings: Vec<Mapping>,
     /// The layer that it froze; none is the disks that the prefix was made with, or those of another prefix.
     pub(crate) layer: Option<LayerId>,
 }

@@ -89,6 +89,7 @@ fn announce(
     layers::create(paths, layer, &snapshot.disks())?;
     state.push_layer(layer, snapshot.layer);
     state.attached = snapshot.attached(prefix.record());
+    state.mappings.clone_from(&snapshot.mappings);
     state.current = Some(snapshot.name.clone());
     let RevertOptions { set_clocks, paused } = options;
     state.pending = Some(Pending::Revert { name: snapshot.name.clone(), set_clocks, paused });

@@ -279,6 +279,7 @@ impl<'a> Take<'a> {
             vms: vms.collect(),
             pause,
             took: self.began.elapsed(),
+            mappings: state.mappings.clone(),
             layer: self.below,
         }
     }

@@ -28,6 +28,7 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
         vms: IndexMap::from([("server".to_owned(), vm)]),
         pause: Duration::from_millis(600),
         took: Duration::from_millis(900),
+        mappings: Vec::new(),
         layer: None,
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn all(file: &InitFile, report: &Report<'_>) {
     }
     check.subnets();
     check.addresses();
+    super::ipv6::check(file, report);
     // A net that could not be read may be the one that is missed here.
     if report.is_clean() {
         check.management();

@@ -57,7 +57,8 @@ const FIELDS: Known = Known {
     ],
     tolerated: &["name", "type", "url", "service_class", "snapshots", "mgmt_net"],
 };
-const NIC_FIELDS: Known = Known { documented: &["net", "ip", "mtu", "comment"], tolerated: &[] };
+const NIC_FIELDS: Known =
+    Known { documented: &["net", "ip", "ip6", "mtu", "comment"], tolerated: &[] };
 
 /// Reads the domain `name`, or a prototype, which has no name of a VM.
 pub(super) fn read(
@@ -245,6 +246,7 @@ fn read_nic(node: &Node, nets: &IndexMap<String, Net>, report: &Report<'_>) -> N
     Nic {
         net: net.map_or_else(String::new, |net| net.value),
         ip: fields.address("ip", "192.168.200.10").map(|ip| ip.value),
+        ip6: fields.address6("ip6", "fd00:1::10").map(|ip| ip.value),
         mtu: mtu.and_then(|mtu| u32::try_from(mtu.value).ok()),
     }
 }

@@ -1,7 +1,8 @@
 //! Reads the fields of one mapping, saying what is wrong with each.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use super::diagnostic::{Mark, Report};
 use super::names;
@@ -129,11 +130,19 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn address(&self, name: &str, example: &str) -> Option<Marked<Ipv4Addr>> {
+        self.parsed(name, "IPv4", example)
+    }
+
+    pub(super) fn address6(&self, name: &str, example: &str) -> Option<Marked<Ipv6Addr>> {
+        self.parsed(name, "IPv6", example)
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str, family: &str, example: &str) -> Option<Marked<T>> {
         let text = self.string(name)?;
         let Ok(value) = text.value.parse() else {
             self.mistake(
                 text.at,
-                format!("`{name}` is {:?}, which is no IPv4 address", text.value),
+                format!("`{name}` is {:?}, which is no {family} address", text.value),
                 format!("write an address such as {example}"),
             );
             return None;
@@ -284,7 +293,7 @@ fn map_of<'a>(report: &Report<'_>, node: &'a Node, what: &str) -> Option<&'a Map
 }
 
 /// The words for yes and no of YAML 1.1, in which Lago's own files are written.
-fn bool_of(text: &str) -> Option<bool> {
+pub(super) fn bool_of(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => Some(true),
         "false" | "no" | "off" => Some(false),

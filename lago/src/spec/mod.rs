@@ -6,6 +6,7 @@ mod diagnostic;
 mod disk;
 mod domain;
 mod fields;
+mod ipv6;
 pub(crate) mod names;
 mod net;
 mod origin;
@@ -30,13 +31,14 @@ use tree::{Node, Value};
 
 pub use diagnostic::{Diagnostic, SpecError};
 pub(crate) use net::overlap;
-pub use plan::{Plan, PlanInput, PlannedNet, PlannedNic, PlannedVm, plan};
+pub use plan::{Plan, PlanInput, PlannedIpv6, PlannedNet, PlannedNic, PlannedVm, plan};
 pub(crate) use plan::{free_address, mac};
 pub(crate) use size::parse as parse_size;
 pub use subnet_range::{NoSubnetRange, SubnetRange};
 pub use types::{
     BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress,
-    JsonMap, Net, NetKind, Nic, SelinuxMode, ServiceProvider, SysprepBackend, VmProvider,
+    Ipv6Subnet, JsonMap, Net, NetKind, Nic, SelinuxMode, ServiceProvider, SysprepBackend, Uplink,
+    VmProvider,
 };
 pub use variables::expanded;
 

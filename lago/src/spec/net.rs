@@ -1,15 +1,17 @@
 //! Reads one network.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 
 use super::diagnostic::{Mark, Report};
 use super::domain::MTU;
-use super::fields::{Fields, Known, text_of};
-use super::tree::Entry;
-use super::types::{Dhcp, DhcpRange, HostAddress, Net, NetKind};
+use super::fields::{Fields, Known, text_of, texts_of};
+use super::ipv6;
+use super::tree::{Entry, Value};
+use super::types::{Dhcp, DhcpRange, HostAddress, Net, NetKind, Uplink};
+use crate::brctl;
 
 const FIELDS: Known = Known {
     documented: &[
@@ -20,6 +22,10 @@ const FIELDS: Known = Known {
         "dns_domain_name",
         "mapping",
         "mtu",
+        "ipv6",
+        "uplink",
+        "bridge",
+        "stp",
         "comment",
     ],
     tolerated: &["name", "dns_forward", "dns_records", "main_dns"],
@@ -32,6 +38,7 @@ pub(super) const PREFIX_LENGTH: u8 = 24;
 const PREFIX_LENGTHS: std::ops::RangeInclusive<u8> = 8..=30;
 
 const KINDS: &[(&str, NetKind)] = &[("nat", NetKind::Nat), ("bridge", NetKind::Bridge)];
+const UPLINKS: &[(&str, Uplink)] = &[("none", Uplink::None), ("host", Uplink::Host)];
 
 /// Reads the network `name`. Whether its addresses fit together is checked when all of them are known.
 pub(super) fn read(name: &str, entry: &Entry, report: &Report<'_>) -> Net {
@@ -46,6 +53,7 @@ pub(super) fn read(name: &str, entry: &Entry, report: &Report<'_>) -> Net {
     let kind = fields.word("type", KINDS).unwrap_or(NetKind::Nat);
     let (gateway, subnet) = gateway(&fields).unzip();
     let mtu = fields.number("mtu", "bytes", MTU);
+    let (mapping, mapping6) = mapping(&fields, report);
     Net {
         kind,
         subnet,
@@ -53,9 +61,56 @@ pub(super) fn read(name: &str, entry: &Entry, report: &Report<'_>) -> Net {
         dhcp: dhcp(&fields, kind, report),
         management: fields.bool("management").unwrap_or(false),
         dns_domain_name: domain_name(&fields),
-        mapping: mapping(&fields, report),
+        mapping,
+        mapping6,
         mtu: mtu.and_then(|mtu| u32::try_from(mtu.value).ok()),
+        ipv6: ipv6::read(&fields),
+        uplink: uplink(&fields, kind),
+        bridge: bridge(&fields, kind),
+        stp: fields.bool("stp").unwrap_or(false),
     }
+}
+
+fn uplink(fields: &Fields<'_>, kind: NetKind) -> Option<Uplink> {
+    let uplink = fields.word("uplink", UPLINKS)?;
+    if kind == NetKind::Bridge {
+        fields.mistake(
+            fields.get("uplink")?.key,
+            "a net of `type: bridge` has no way out of its own",
+            "remove `uplink`, or write `type: nat`",
+        );
+    }
+    Some(uplink)
+}
+
+/// The bridge to join. What its owner decides about it cannot be asked for.
+fn bridge(fields: &Fields<'_>, kind: NetKind) -> Option<String> {
+    let bridge = fields.string("bridge")?;
+    if kind != NetKind::Bridge {
+        fields.mistake(
+            bridge.at,
+            format!("only a net of `type: bridge` can join the bridge {:?}", bridge.value),
+            "write `type: bridge`, or remove `bridge` to have one planned",
+        );
+    }
+    if !brctl::is_name(&bridge.value) {
+        let longest = brctl::LONGEST_NAME;
+        fields.mistake(
+            bridge.at,
+            format!("no bridge can be called {:?}", bridge.value),
+            format!("write a name of at most {longest} letters, digits, `-`, `_` and `.`, as `ip link` shows it"),
+        );
+    }
+    for name in ["stp", "mtu"] {
+        if let Some(entry) = fields.get(name) {
+            fields.mistake(
+                entry.key,
+                format!("`{name}` of a bridge that there is already is its owner's to decide"),
+                format!("remove `{name}`, or `bridge` to have a bridge of the net's own"),
+            );
+        }
+    }
+    Some(bridge.value)
 }
 
 /// The gateway, alone or with the length of its subnet's prefix.
@@ -212,23 +267,45 @@ fn domain_name(fields: &Fields<'_>) -> Option<String> {
     Some(name.value)
 }
 
-fn mapping(fields: &Fields<'_>, report: &Report<'_>) -> IndexMap<String, Ipv4Addr> {
-    let mut mapping = IndexMap::new();
+/// The names to resolve, of each family. A name has one address of a family.
+fn mapping(
+    fields: &Fields<'_>,
+    report: &Report<'_>,
+) -> (IndexMap<String, Ipv4Addr>, IndexMap<String, Ipv6Addr>) {
+    let (mut mapping, mut mapping6) = (IndexMap::new(), IndexMap::new());
     for (name, entry) in fields.map("mapping").into_iter().flat_map(|map| &map.entries) {
         if let Err(message) = super::names::check(name) {
             report.mistake(entry.key, message, super::names::help());
         }
-        match text_of(report, &entry.node, name).map(|text| (text.parse(), text)) {
-            Some((Ok(address), _)) => {
-                mapping.insert(name.clone(), address);
+        for text in addresses(report, entry, name) {
+            let known = match text.parse() {
+                Ok(IpAddr::V4(address)) => mapping.insert(name.clone(), address).is_some(),
+                Ok(IpAddr::V6(address)) => mapping6.insert(name.clone(), address).is_some(),
+                Err(_) => {
+                    report.mistake(
+                        entry.node.at,
+                        format!("`{name}` is {text:?}, which is no IP address"),
+                        "write an address such as 192.168.200.10, or [192.168.200.10, fd00:1::10]",
+                    );
+                    false
+                }
+            };
+            if known {
+                report.mistake(
+                    entry.node.at,
+                    format!("`{name}` has two addresses of one family"),
+                    "write one IPv4 address, one IPv6 address, or one of each",
+                );
             }
-            Some((Err(_), text)) => report.mistake(
-                entry.node.at,
-                format!("`{name}` is {text:?}, which is no IPv4 address"),
-                "write an address such as 192.168.200.10",
-            ),
-            None => {}
         }
     }
-    mapping
+    (mapping, mapping6)
+}
+
+/// One address, or a list of them.
+fn addresses(report: &Report<'_>, entry: &Entry, name: &str) -> Vec<String> {
+    match entry.node.value {
+        Value::List(_) => texts_of(report, &entry.node, name),
+        _ => text_of(report, &entry.node, name).into_iter().collect(),
+    }
 }

@@ -6,18 +6,19 @@
 mod addresses;
 mod bridges;
 mod hosts;
+mod ipv6;
 mod subnets;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub(crate) use addresses::{free_address, mac};
 use indexmap::IndexMap;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::diagnostic::SpecError;
-use super::{DhcpRange, InitFile, NetKind, SubnetRange};
+use super::{DhcpRange, InitFile, NetKind, SubnetRange, Uplink};
 
 /// What a plan depends on besides the init file.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +68,15 @@ impl Plan {
             .map(|(name, address)| (name.as_str(), *address))
             .collect()
     }
+
+    /// As [`Self::hosts`], for IPv6.
+    pub fn hosts6(&self) -> IndexMap<&str, Ipv6Addr> {
+        self.nets
+            .iter()
+            .flat_map(|net| &net.mapping6)
+            .map(|(name, address)| (name.as_str(), *address))
+            .collect()
+    }
 }
 
 /// One network.
@@ -83,8 +93,21 @@ pub struct PlannedNet {
     pub gateway: Ipv4Addr,
     /// The range for guests that the plan does not know. No planned address is in it.
     pub dhcp: Option<DhcpRange>,
-    /// The name of the bridge: at most 15 characters, different for each network of each prefix.
+    /// Its IPv6 side, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<PlannedIpv6>,
+    /// What guests reach beyond it, if the init file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<Uplink>,
+    /// The name of the bridge: at most 15 characters, different for each network of each prefix, unless it is one of the
+    /// host's.
     pub bridge: String,
+    /// Whether the bridge is one of the host's, which the network joins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joins_bridge: bool,
+    /// Whether the bridge takes part in the spanning tree protocol.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stp: bool,
     /// The DNS domain.
     pub domain: Option<String>,
     /// Whether guests are reached through it.
@@ -92,8 +115,21 @@ pub struct PlannedNet {
     /// The names in this network: `<vm>-eth<N>`, `<vm>-<net>` and `<vm>-<net>-<N>` for each NIC, `<vm>` in the network
     /// through which the VM is reached, and what the init file adds.
     pub mapping: IndexMap<String, Ipv4Addr>,
+    /// The same names, as far as they have an IPv6 address.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub mapping6: IndexMap<String, Ipv6Addr>,
     /// The MTU, if it is not the usual one.
     pub mtu: Option<u32>,
+}
+
+/// The IPv6 side of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlannedIpv6 {
+    /// Its subnet.
+    pub subnet: Ipv6Net,
+    /// The address of the host in it. On a bridge network nobody has this address.
+    pub gateway: Ipv6Addr,
 }
 
 /// One virtual machine.
@@ -126,6 +162,9 @@ pub struct PlannedNic {
     pub net: String,
     /// Its address.
     pub ip: Ipv4Addr,
+    /// Its IPv6 address, where the network has IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip6: Option<Ipv6Addr>,
     /// Its hardware address, six pairs of lower-case hexadecimal digits. It follows from `ip`.
     pub mac: String,
     /// Whether the VM is reached through it. That is the first NIC on a network for management.
@@ -145,6 +184,7 @@ pub fn plan(file: &InitFile, input: &PlanInput<'_>) -> Result<Plan, SpecError> {
         nets: bridges::connect(file, input.id, &subnets),
         vms: addresses::assign(file, &subnets, &report),
     };
+    ipv6::assign(file, input.id, &mut plan);
     if report.is_clean() {
         hosts::register(file, &mut plan, &report);
     }

@@ -1,10 +1,10 @@
 //! What an init file says, with prototypes and defaults applied.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 /// A mapping whose content only its reader understands.
@@ -72,6 +72,9 @@ pub struct Nic {
     pub net: String,
     /// Its address; planned if absent.
     pub ip: Option<Ipv4Addr>,
+    /// Its IPv6 address; planned if absent and the network has IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip6: Option<Ipv6Addr>,
     /// Its MTU; the network's if absent.
     pub mtu: Option<u32>,
 }
@@ -269,8 +272,51 @@ pub struct Net {
     pub dns_domain_name: Option<String>,
     /// Names to resolve besides those of the domains.
     pub mapping: IndexMap<String, Ipv4Addr>,
+    /// As `mapping`, for IPv6.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub mapping6: IndexMap<String, Ipv6Addr>,
     /// The MTU; the usual 1500 if absent.
     pub mtu: Option<u32>,
+    /// Whether guests have IPv6 addresses too, and in which subnet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<Ipv6Subnet>,
+    /// Whether guests reach what is beyond the host; none on a private host if absent, and the host on a libvirt by its
+    /// URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<Uplink>,
+    /// The bridge of the host that a network of the type `bridge` joins, instead of having one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
+    /// Whether its bridge takes part in the spanning tree protocol.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stp: bool,
+}
+
+/// The IPv6 subnet of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Ipv6Subnet {
+    /// One of the prefix's own, of unique local addresses.
+    Planned,
+    /// The one that the file names.
+    Fixed {
+        /// The subnet, 64 bits long.
+        subnet: Ipv6Net,
+        /// The gateway in it.
+        gateway: Ipv6Addr,
+    },
+}
+
+/// What guests of a network reach beyond each other and their gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Uplink {
+    /// Nothing.
+    None,
+    /// What this machine reaches, with its addresses.
+    Host,
 }
 
 /// What a network offers.

@@ -36,7 +36,7 @@ pub use modification::{
     write_file,
 };
 pub use nocloud::SeedFiles;
-pub use seed::{Seed, SeedNic};
+pub use seed::{Seed, SeedIp6, SeedNic};
 
 pub use crate::spec::{SelinuxMode, SysprepBackend};
 

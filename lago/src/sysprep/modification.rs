@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use ssh_key::{Algorithm, PrivateKey, PublicKey};
 
-use super::SysprepError;
 use super::values::{is_guest_file, is_hostname, is_interface, is_iscsi_name, is_mac, is_password};
+use super::{SeedIp6, SysprepError};
 use crate::spec::SelinuxMode;
 
 /// One change of the system on a disk, for [`sysprep`](super::sysprep()).
@@ -54,6 +54,8 @@ pub struct DhcpInterface {
     pub mac: String,
     /// Whether the system takes its default route from this interface's network.
     pub default_route: bool,
+    /// Its IPv6 address, if it has one.
+    pub ip6: Option<SeedIp6>,
 }
 
 /// Sets the host name.
@@ -98,6 +100,7 @@ pub fn config_net_interface_dhcp(
         name: iface.into(),
         mac: hwaddr.into(),
         default_route: true,
+        ip6: None,
     })
 }
 

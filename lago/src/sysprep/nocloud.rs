@@ -134,6 +134,17 @@ fn network_config(nics: &[SeedNic]) -> String {
         if !nic.management {
             text.push_str("    dhcp4-overrides: {use-routes: false}\n");
         }
+        if let Some(ip6) = &nic.ip6 {
+            push(&mut text, format_args!("    addresses: [\"{}\"]\n", ip6.address));
+            if let Some(gateway) = ip6.gateway {
+                push(
+                    &mut text,
+                    format_args!("    routes: [{{to: \"::/0\", via: \"{gateway}\"}}]\n"),
+                );
+            }
+            // The network's router says the same to guests that nobody knows.
+            text.push_str("    accept-ra: false\n");
+        }
     }
     text
 }

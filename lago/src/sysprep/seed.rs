@@ -1,8 +1,10 @@
 //! What a VM's identity is made of.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::Path;
 
+use ipnet::Ipv6Net;
 use ssh_key::{Algorithm, PrivateKey, PublicKey};
 use uuid::Uuid;
 
@@ -20,6 +22,17 @@ pub struct SeedNic {
     pub mac: String,
     /// Whether the guest takes its default route from this NIC's network.
     pub management: bool,
+    /// Its IPv6 address, if it has one.
+    pub ip6: Option<SeedIp6>,
+}
+
+/// The IPv6 address of a NIC. There is no server that the guest could ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeedIp6 {
+    /// The address, with the length of its subnet's prefix.
+    pub address: Ipv6Net,
+    /// Where the guest sends what is for elsewhere.
+    pub gateway: Option<Ipv6Addr>,
 }
 
 /// The identity of a VM.
@@ -32,7 +45,7 @@ pub struct SeedNic {
 /// let seed = Seed {
 ///     instance_id: uuid::Uuid::new_v4(),
 ///     hostname: "client".to_owned(),
-///     nics: vec![SeedNic { mac: "54:52:c0:a8:c8:02".to_owned(), management: true }],
+///     nics: vec![SeedNic { mac: "54:52:c0:a8:c8:02".to_owned(), management: true, ip6: None }],
 ///     authorized_keys: vec![key().public_key().clone()],
 ///     host_key: key(),
 ///     root_password: "123456".to_owned(),
@@ -103,6 +116,7 @@ impl Seed {
                 name: format!("eth{number}"),
                 mac: nic.mac.clone(),
                 default_route: nic.management,
+                ip6: nic.ip6,
             })
         }));
         Ok(modifications)

@@ -235,6 +235,7 @@ fn package_of(program: &str) -> String {
         "ip" | "bridge" => ("iproute2", "iproute"),
         "tc" => ("iproute2", "iproute-tc"),
         "nft" => ("nftables", "nftables"),
+        "pasta" => ("passt", "passt"),
         "virsh" => ("libvirt-clients", "libvirt-client"),
         "libvirtd" => ("libvirt-daemon-system", "libvirt-daemon"),
         "dnsmasq" => ("dnsmasq-base", "dnsmasq"),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::connection::Connection;
-use super::{Network, VirtError, Vm};
+use super::{Network, VirtError, Vm, isolation};
 use crate::Result;
 use crate::host::Host;
+use crate::spec::Uplink;
 use crate::utils::{Failures, error_chain, parallel};
 
 /// The networks and the VMs of a prefix, and the connection to the libvirt that runs them.
@@ -72,9 +73,29 @@ impl VirtEnv {
     /// Brings the host and all networks up and powers these VMs on, all at once; what is up already stays as it is.
     pub fn start(&self, vms: &[&Vm]) -> Result<()> {
         tracing::info_span!("start host").in_scope(|| self.host().start())?;
-        parallel(self.networks.values(), Network::start)?;
+        self.start_networks()?;
         parallel(self.vms.values(), Vm::renew_leases)?;
         parallel(vms, |vm| vm.start())?;
+        Ok(())
+    }
+
+    /// Brings up the networks, and on a private host what libvirt makes for them elsewhere: who may pass between them, and
+    /// the way out.
+    fn start_networks(&self) -> Result<()> {
+        let mut parts: Vec<Part<'_>> = self.networks.values().map(Part::Network).collect();
+        if self.host().is_private() {
+            parts.push(Part::Isolation);
+            let is_out = |network: &Network| network.uplink() == Uplink::Host;
+            parts.extend(self.networks.values().any(is_out).then_some(Part::Uplink));
+        }
+        parallel(parts, |part| match part {
+            Part::Network(network) => network.start(),
+            Part::Isolation => {
+                let members: Vec<_> = self.networks.values().filter_map(Network::member).collect();
+                isolation::put(self.host(), &members)
+            }
+            Part::Uplink => Ok(self.host().start_uplink()?),
+        })?;
         Ok(())
     }
 
@@ -125,6 +146,13 @@ impl VirtEnv {
     }
 }
 
+/// What networks are made of.
+enum Part<'a> {
+    Network(&'a Network),
+    Isolation,
+    Uplink,
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -139,6 +167,7 @@ mod tests {
     use crate::spec::{InitFile, PlanInput, plan};
     use crate::virt::VmParts;
     use crate::virt::domain_xml::{DomainDescription, Processor};
+    use crate::virt::names::{Mapping, Mappings};
     use crate::virt::reach::VmReach;
     use crate::virt::vm::NoDevices;
 
@@ -148,6 +177,20 @@ domains:
   vm1: {nics: [{net: lan}], disks: []}
 nets: {lan: {management: true}}
 ";
+
+    /// A network that knows the names of the plan alone.
+    #[derive(Debug)]
+    struct NoMappings;
+
+    impl Mappings for NoMappings {
+        fn added(&self) -> Result<Vec<Mapping>> {
+            Ok(Vec::new())
+        }
+
+        fn add(&self, _: &str, _: &[(String, std::net::IpAddr)]) -> Result<()> {
+            unreachable!("no test adds one")
+        }
+    }
 
     fn vm(file: &InitFile, planned: &crate::spec::PlannedVm, connection: &Arc<Connection>) -> Vm {
         let description = DomainDescription {
@@ -192,7 +235,13 @@ nets: {lan: {management: true}}
         let plan = plan(&file, &PlanInput::new(Uuid::new_v4())).unwrap();
         let connection = Arc::new(Connection::new(Host::uri("test:///default")));
         let broken = Arc::new(Connection::new(Host::uri("qemu:///system?socket=/nonexistent")));
-        let network = Network::new(&plan.nets[0], &plan, "lan".to_owned(), Arc::clone(&connection));
+        let network = Network::new(
+            &plan.nets[0],
+            &plan,
+            "lan".to_owned(),
+            Arc::new(NoMappings),
+            Arc::clone(&connection),
+        );
         network.start().unwrap();
         let vms = plan.vms.iter().map(|planned| vm(&file, planned, &broken));
         let env = VirtEnv::new(Arc::clone(&connection), [network.clone()], vms);

@@ -9,8 +9,10 @@ pub mod domain_xml;
 mod env;
 pub mod faults;
 mod forward;
+mod isolation;
 pub(crate) mod leases;
 mod live_xml;
+pub(crate) mod names;
 mod network;
 pub mod network_xml;
 pub(crate) mod reach;
@@ -78,6 +80,16 @@ pub enum VirtError {
         message: String,
         /// What to do next; empty when libvirt's words say it.
         hint: String,
+    },
+    /// A name cannot be added to a network.
+    #[error("the name {name:?} cannot be added to network {net}: {reason}")]
+    Mapping {
+        /// The network's name in the init file.
+        net: String,
+        /// The name that was to be added.
+        name: String,
+        /// Why not, and what to do.
+        reason: String,
     },
     /// The networks could not be listed.
     #[error("cannot list libvirt's networks: {message}")]

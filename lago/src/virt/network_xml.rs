@@ -1,11 +1,14 @@
 //! The description of a network, as libvirt wants it: <https://libvirt.org/formatnetwork.html>.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::IndexMap;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::xml::Element;
+
+/// The namespace of what libvirt passes on to dnsmasq as it is.
+const DNSMASQ: &str = "http://libvirt.org/schemas/network/dnsmasq/1.0";
 
 /// Everything that a network's description is made of. A pure value: [`NetworkDescription::to_xml`] does no I/O.
 #[derive(Debug, Clone)]
@@ -14,11 +17,6 @@ pub struct NetworkDescription {
     pub name: String,
     /// The bridge device, at most 15 characters.
     pub bridge: String,
-    /// The hardware address of the host on it. Guests remember it, also those that a snapshot or a fork brings back onto
-    /// a network that was made anew.
-    pub mac: String,
-    /// The largest packet, in bytes; the usual 1500 if absent.
-    pub mtu: Option<u32>,
     /// What connects the guests beyond each other.
     pub kind: NetworkKind,
 }
@@ -27,22 +25,59 @@ pub struct NetworkDescription {
 #[derive(Debug, Clone)]
 pub enum NetworkKind {
     /// libvirt makes the bridge, hands out the addresses and answers for the names.
-    Nat {
-        /// The gateway's address with the prefix length of the subnet.
-        gateway: Ipv4Addr,
-        /// The subnet.
-        subnet: Ipv4Net,
-        /// Addresses for guests that have no lease of their own, both ends included.
-        range: Option<(Ipv4Addr, Ipv4Addr)>,
-        /// One lease for every NIC.
-        leases: Vec<Lease>,
-        /// Names that resolve inside the network.
-        names: IndexMap<String, Ipv4Addr>,
-        /// The DNS domain that belongs to this network alone.
-        domain: Option<String>,
-    },
+    Nat(BridgeDevice, Box<Services>),
     /// libvirt makes the bridge and nothing else: no gateway, no leases, no names.
-    Bridge,
+    Bridge(BridgeDevice),
+    /// The guests join a bridge that is there already.
+    Joined,
+}
+
+/// A bridge that libvirt makes.
+#[derive(Debug, Clone)]
+pub struct BridgeDevice {
+    /// The hardware address of the host on it. Guests remember it, also those that a snapshot or a fork brings back onto
+    /// a network that was made anew.
+    pub mac: String,
+    /// The largest packet, in bytes; the usual 1500 if absent.
+    pub mtu: Option<u32>,
+    /// Whether it takes part in the spanning tree protocol.
+    pub stp: bool,
+}
+
+/// What the host does for the guests of a network.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Who lets packets pass to and from elsewhere.
+    pub forward: Forward,
+    /// The gateway's address.
+    pub gateway: Ipv4Addr,
+    /// The subnet.
+    pub subnet: Ipv4Net,
+    /// The IPv6 subnet and the gateway's address in it.
+    pub ipv6: Option<(Ipv6Net, Ipv6Addr)>,
+    /// Addresses for guests that have no lease of their own, both ends included.
+    pub range: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// One lease for every NIC.
+    pub leases: Vec<Lease>,
+    /// Names that resolve inside the network.
+    pub names: IndexMap<String, Ipv4Addr>,
+    /// Names that resolve to IPv6 addresses.
+    pub names6: IndexMap<String, Ipv6Addr>,
+    /// Who is asked for all other names, instead of the servers that the host asks.
+    pub name_server: Option<IpAddr>,
+    /// The DNS domain that belongs to this network alone.
+    pub domain: Option<String>,
+}
+
+/// Who lets packets pass between a network and what is beyond its gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forward {
+    /// libvirt, which translates the guests' addresses to the host's and keeps others out.
+    Nat,
+    /// Whoever has rules about it: libvirt makes none.
+    Open,
+    /// Nobody.
+    No,
 }
 
 /// A static DHCP lease.
@@ -59,69 +94,134 @@ pub struct Lease {
 impl NetworkDescription {
     /// The description as a document for `virNetworkCreateXML`.
     pub fn to_xml(&self) -> String {
-        let network = Element::new("network").child(Element::text("name", &self.name));
+        let network = Element::new("network");
+        let name = Element::text("name", &self.name);
         match &self.kind {
-            NetworkKind::Bridge => {
-                network.child(self.bridge()).child(self.mac()).children(self.mtu())
+            NetworkKind::Joined => network
+                .child(name)
+                .child(Element::new("forward").attribute("mode", "bridge"))
+                .child(Element::new("bridge").attribute("name", &self.bridge)),
+            NetworkKind::Bridge(device) => {
+                network.child(name).children(device.to_elements(&self.bridge))
             }
-            NetworkKind::Nat { gateway, subnet, range, leases, names, domain } => network
-                .child(Element::new("forward").attribute("mode", "nat"))
-                .child(self.bridge())
-                .child(self.mac())
-                .children(self.mtu())
-                .children(domain.as_ref().map(|domain| {
-                    Element::new("domain").attribute("name", domain).attribute("localOnly", "yes")
-                }))
-                .children(dns(names))
-                .child(
-                    Element::new("ip")
-                        .attribute("address", gateway)
-                        .attribute("prefix", subnet.prefix_len())
-                        .child(dhcp(*range, leases)),
-                ),
+            NetworkKind::Nat(device, services) => {
+                let records = services.host_records();
+                let network = match records {
+                    Some(_) => network.attribute("xmlns:dnsmasq", DNSMASQ),
+                    None => network,
+                };
+                network
+                    .child(name)
+                    .children(services.forward())
+                    .children(device.to_elements(&self.bridge))
+                    .children(services.to_elements())
+                    .children(records)
+            }
         }
         .to_document()
     }
+}
 
+impl BridgeDevice {
     /// With the spanning tree protocol, a port forwards nothing for its first seconds.
-    fn bridge(&self) -> Element {
-        Element::new("bridge")
-            .attribute("name", &self.bridge)
-            .attribute("stp", "off")
-            .attribute("delay", 0)
-    }
-
-    fn mac(&self) -> Element {
-        Element::new("mac").attribute("address", &self.mac)
-    }
-
-    fn mtu(&self) -> Option<Element> {
-        self.mtu.map(|mtu| Element::new("mtu").attribute("size", mtu))
+    fn to_elements(&self, name: &str) -> impl Iterator<Item = Element> {
+        let bridge = Element::new("bridge")
+            .attribute("name", name)
+            .attribute("stp", if self.stp { "on" } else { "off" })
+            .attribute("delay", 0);
+        let mac = Element::new("mac").attribute("address", &self.mac);
+        let mtu = self.mtu.map(|mtu| Element::new("mtu").attribute("size", mtu));
+        [bridge, mac].into_iter().chain(mtu)
     }
 }
 
-fn dns(names: &IndexMap<String, Ipv4Addr>) -> Option<Element> {
-    let mut by_address: IndexMap<Ipv4Addr, Vec<&str>> = IndexMap::new();
+impl Services {
+    fn forward(&self) -> Option<Element> {
+        let forward = |mode: &str| Element::new("forward").attribute("mode", mode);
+        match self.forward {
+            Forward::No => None,
+            Forward::Open => Some(forward("open")),
+            Forward::Nat => {
+                let nat = self.ipv6.map(|_| Element::new("nat").attribute("ipv6", "yes"));
+                Some(forward("nat").children(nat))
+            }
+        }
+    }
+
+    fn to_elements(&self) -> impl Iterator<Item = Element> {
+        let domain = self.domain.as_ref().map(|domain| {
+            Element::new("domain").attribute("name", domain).attribute("localOnly", "yes")
+        });
+        let ip = Element::new("ip")
+            .attribute("address", self.gateway)
+            .attribute("prefix", self.subnet.prefix_len())
+            .child(self.dhcp());
+        let ip6 = self.ipv6.map(|(subnet, gateway)| {
+            Element::new("ip")
+                .attribute("family", "ipv6")
+                .attribute("address", gateway)
+                .attribute("prefix", subnet.prefix_len())
+        });
+        domain.into_iter().chain(self.dns()).chain([ip]).chain(ip6)
+    }
+
+    fn dns(&self) -> Option<Element> {
+        let forwarder =
+            self.name_server.map(|server| Element::new("forwarder").attribute("addr", server));
+        let hosts = by_address(&self.names)
+            .into_iter()
+            .map(|(address, names)| host(address.into(), names.into_iter()));
+        let content: Vec<Element> = forwarder.into_iter().chain(hosts).collect();
+        (!content.is_empty()).then(|| Element::new("dns").children(content))
+    }
+
+    /// The names with an IPv6 address, told to dnsmasq directly. Of a network that is up libvirt changes no record that
+    /// has a name in common with another one, so a name with addresses of both families would stay as it is for ever.
+    fn host_records(&self) -> Option<Element> {
+        let options = by_address(&self.names6).into_iter().map(|(address, names)| {
+            let names: Vec<String> =
+                names.into_iter().flat_map(|name| self.spellings(name)).collect();
+            Element::new("dnsmasq:option")
+                .attribute("value", format!("{HOST_RECORD}{},{address}", names.join(",")))
+        });
+        let options: Vec<Element> = options.collect();
+        (!options.is_empty()).then(|| Element::new("dnsmasq:options").children(options))
+    }
+
+    /// A name as it is, and in the network's domain, as dnsmasq knows those of libvirt's records.
+    fn spellings(&self, name: &str) -> impl Iterator<Item = String> {
+        let domain = self.domain.as_ref().filter(|_| !name.contains('.'));
+        let full = domain.map(|domain| format!("{name}.{domain}"));
+        [name.to_owned()].into_iter().chain(full)
+    }
+
+    fn dhcp(&self) -> Element {
+        Element::new("dhcp")
+            .children(self.range.map(|(start, end)| {
+                Element::new("range").attribute("start", start).attribute("end", end)
+            }))
+            .children(self.leases.iter().map(Lease::to_element))
+    }
+}
+
+/// How dnsmasq is told of names and their address.
+pub(super) const HOST_RECORD: &str = "host-record=";
+
+fn by_address<A: Copy + Eq + std::hash::Hash>(
+    names: &IndexMap<String, A>,
+) -> IndexMap<A, Vec<&str>> {
+    let mut by_address: IndexMap<A, Vec<&str>> = IndexMap::new();
     for (name, address) in names {
         by_address.entry(*address).or_default().push(name);
     }
-    if by_address.is_empty() {
-        return None;
-    }
-    let hosts = by_address.into_iter().map(|(address, names)| {
-        Element::new("host")
-            .attribute("ip", address)
-            .children(names.into_iter().map(|name| Element::text("hostname", name)))
-    });
-    Some(Element::new("dns").children(hosts))
+    by_address
 }
 
-fn dhcp(range: Option<(Ipv4Addr, Ipv4Addr)>, leases: &[Lease]) -> Element {
-    Element::new("dhcp")
-        .children(range.map(|(start, end)| {
-            Element::new("range").attribute("start", start).attribute("end", end)
-        }))
-        .children(leases.iter().map(Lease::to_element))
+/// libvirt's record of the names of an address; without names it stands for any record of that address.
+pub(super) fn host<'a>(address: IpAddr, names: impl Iterator<Item = &'a str>) -> Element {
+    Element::new("host")
+        .attribute("ip", address)
+        .children(names.map(|name| Element::text("hostname", name)))
 }
 
 impl Lease {
@@ -139,45 +239,100 @@ impl Lease {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lease, NetworkDescription, NetworkKind};
+    use super::*;
+
+    fn device() -> BridgeDevice {
+        BridgeDevice { mac: "54:52:c0:a8:c8:01".into(), mtu: None, stp: false }
+    }
+
+    fn services() -> Services {
+        Services {
+            forward: Forward::Nat,
+            gateway: [192, 168, 200, 1].into(),
+            subnet: "192.168.200.0/24".parse().unwrap(),
+            ipv6: None,
+            range: Some(([192, 168, 200, 100].into(), [192, 168, 200, 254].into())),
+            leases: vec![Lease {
+                mac: "54:52:c0:a8:c8:02".into(),
+                name: Some("server".into()),
+                ip: [192, 168, 200, 2].into(),
+            }],
+            names: [
+                ("server".to_owned(), [192, 168, 200, 2].into()),
+                ("server-eth0".to_owned(), [192, 168, 200, 2].into()),
+                ("storage".to_owned(), [192, 168, 200, 9].into()),
+            ]
+            .into(),
+            names6: IndexMap::new(),
+            name_server: None,
+            domain: Some("lago.local".into()),
+        }
+    }
+
+    fn xml(kind: NetworkKind) -> String {
+        NetworkDescription { name: "lago".into(), bridge: "lgo-1f00a2".into(), kind }.to_xml()
+    }
 
     #[test]
     fn nat_network() {
-        let network = NetworkDescription {
-            name: "lago".into(),
-            bridge: "lgo-1f00a2".into(),
-            mac: "54:52:c0:a8:c8:01".into(),
-            mtu: Some(9000),
-            kind: NetworkKind::Nat {
-                gateway: [192, 168, 200, 1].into(),
-                subnet: "192.168.200.0/24".parse().unwrap(),
-                range: Some(([192, 168, 200, 100].into(), [192, 168, 200, 254].into())),
-                leases: vec![Lease {
-                    mac: "54:52:c0:a8:c8:02".into(),
-                    name: Some("server".into()),
-                    ip: [192, 168, 200, 2].into(),
-                }],
-                names: [
-                    ("server".to_owned(), [192, 168, 200, 2].into()),
-                    ("server-eth0".to_owned(), [192, 168, 200, 2].into()),
-                    ("storage".to_owned(), [192, 168, 200, 9].into()),
-                ]
-                .into(),
-                domain: Some("lago.local".into()),
-            },
+        let device = BridgeDevice { mtu: Some(9000), ..device() };
+        insta::assert_snapshot!(xml(NetworkKind::Nat(device, Box::new(services()))));
+    }
+
+    #[test]
+    fn network_with_ipv6() {
+        let subnet: Ipv6Net = "fd00:1::/64".parse().unwrap();
+        let server = "fd00:1::2".parse().unwrap();
+        let services = Services {
+            forward: Forward::Open,
+            ipv6: Some((subnet, "fd00:1::1".parse().unwrap())),
+            names6: [
+                ("server".to_owned(), server),
+                ("server-eth0".to_owned(), server),
+                ("registry.example".to_owned(), "fd00:1::9".parse().unwrap()),
+            ]
+            .into(),
+            name_server: Some([169, 254, 88, 1].into()),
+            ..services()
         };
-        insta::assert_snapshot!(network.to_xml());
+        insta::assert_snapshot!(xml(NetworkKind::Nat(device(), Box::new(services))));
+    }
+
+    #[test]
+    fn who_forwards_is_said_to_libvirt() {
+        let forward = |services: Services| {
+            let xml = xml(NetworkKind::Nat(device(), Box::new(services)));
+            xml.lines()
+                .filter(|line| line.contains("forward ") || line.contains("<nat"))
+                .map(str::trim)
+                .collect::<String>()
+        };
+        let ipv6 = Some(("fd00:1::/64".parse().unwrap(), "fd00:1::1".parse().unwrap()));
+        assert_eq!(forward(services()), r#"<forward mode="nat"/>"#);
+        assert_eq!(
+            forward(Services { ipv6, ..services() }),
+            r#"<forward mode="nat"><nat ipv6="yes"/>"#
+        );
+        assert_eq!(
+            forward(Services { forward: Forward::Open, ..services() }),
+            r#"<forward mode="open"/>"#
+        );
+        assert_eq!(forward(Services { forward: Forward::No, ..services() }), "");
     }
 
     #[test]
     fn bridge_network() {
-        let network = NetworkDescription {
-            name: "lab".into(),
-            bridge: "br0".into(),
-            mac: "54:52:c0:a8:c9:01".into(),
-            mtu: None,
-            kind: NetworkKind::Bridge,
-        };
-        insta::assert_snapshot!(network.to_xml());
+        insta::assert_snapshot!(xml(NetworkKind::Bridge(BridgeDevice { stp: true, ..device() })));
+    }
+
+    #[test]
+    fn network_on_a_bridge_of_the_host() {
+        insta::assert_snapshot!(xml(NetworkKind::Joined), @r#"
+        <network>
+          <name>lago</name>
+          <forward mode="bridge"/>
+          <bridge name="lgo-1f00a2"/>
+        </network>
+        "#);
     }
 }

@@ -11,6 +11,7 @@ mod life;
 mod nested;
 mod network;
 mod plain_user;
+mod uplink;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,10 @@ fn main() -> ExitCode {
     }
     if let Some(dir) = std::env::var_os(nested::DIRECTORY_VARIABLE) {
         nested::start_and_list_networks(dir.as_ref());
+        return ExitCode::SUCCESS;
+    }
+    if let Some(dir) = std::env::var_os(uplink::DIRECTORY_VARIABLE) {
+        uplink::is_tried_on_the_machine(dir.as_ref());
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
         trial("bridges_around_this_process", bridges::bridges_around_this_process),
         trial("no_connection_to_a_stopped_host", network::no_connection_to_a_stopped_host),
         trial("a_host_within_a_host_is_its_own", nested::a_host_within_a_host_is_its_own),
+        trial("guests_get_out_and_nobody_gets_in", uplink::guests_get_out_and_nobody_gets_in),
         trial("a_uri_that_does_not_answer", network::a_uri_that_does_not_answer),
     ];
     trials.extend(plain_user::trials());

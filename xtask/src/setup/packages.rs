@@ -62,7 +62,7 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
-        why: "part VMs from each other, and lose what is sent to them",
+        why: "keep networks and VMs apart, and lose what is sent to them",
         debian: &["nftables"],
         fedora: &["nftables"],
         enterprise_linux: &["nftables"],
@@ -76,7 +76,7 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
-        why: "a way out to the world for a private host of a plain user",
+        why: "a way out to the world for guests on a private host",
         debian: &["passt"],
         fedora: &["passt"],
         enterprise_linux: &["passt"],

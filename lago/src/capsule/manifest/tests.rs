@@ -57,6 +57,7 @@ pub(in crate::capsule) fn manifest() -> Manifest {
             )]),
             pause: Duration::ZERO,
             took: Duration::ZERO,
+            mappings: Vec::new(),
             layer: None,
         },
         record: Record::new(id, HostKind::Private, Acceleration::Tcg, init_file, plan, disks),

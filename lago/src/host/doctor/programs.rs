@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use super::Check;
 use super::packages::Packages;
 use super::system::System;
+use super::{Check, Status};
 
 /// One program, or one of several that do the same.
 struct Program {
@@ -58,10 +58,10 @@ const PROGRAMS: &[Program] = &[
         packages: Packages { debian: "dnsmasq-base", fedora: "dnsmasq" },
     },
     Program {
-        name: "packet filter",
-        names: &["iptables", "nft"],
-        purpose: "libvirt isolates and translates the networks with it",
-        packages: Packages { debian: "iptables", fedora: "iptables-nft" },
+        name: "nft",
+        names: &["nft"],
+        purpose: "it keeps the networks apart",
+        packages: Packages { debian: "nftables", fedora: "nftables" },
     },
     Program {
         name: "ip",
@@ -89,6 +89,14 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
+/// What only nets with a way out need.
+const UPLINK: Program = Program {
+    name: "pasta",
+    names: &["pasta"],
+    purpose: "it is the way out for guests of nets with `uplink: host`",
+    packages: Packages { debian: "passt", fedora: "passt" },
+};
+
 const ID_MAPPERS: &[Program] = &[
     Program {
         name: "newuidmap",
@@ -106,6 +114,7 @@ const ID_MAPPERS: &[Program] = &[
 
 pub(super) fn checks(system: &System) -> Vec<Check> {
     let mut checks: Vec<Check> = PROGRAMS.iter().map(|program| program.check(system)).collect();
+    checks.push(UPLINK.check_optional(system));
     checks.push(drivers(system));
     checks.push(directories(system));
     checks.push(unshare(system));
@@ -124,6 +133,16 @@ impl Program {
                 format!("{} is not installed; {}", self.names.join(" or "), self.purpose),
                 self.packages.install(system),
             ),
+        }
+    }
+
+    /// As [`Self::check`], for what most do without.
+    fn check_optional(&self, system: &System) -> Check {
+        match self.check(system) {
+            Check { status: Status::Missing, name, detail, remedy } => {
+                Check { status: Status::Warning, name, detail, remedy }
+            }
+            found => found,
         }
     }
 }

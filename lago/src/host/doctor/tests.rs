@@ -25,7 +25,8 @@ impl Machine {
             "qemu-kvm",
             "qemu-img",
             "dnsmasq",
-            "iptables",
+            "nft",
+            "pasta",
             "ip",
             "setsid",
             "flock",
@@ -126,7 +127,8 @@ fn a_bare_machine_lacks_everything_and_nothing_crashes() {
         "QEMU",
         "qemu-img",
         "dnsmasq",
-        "packet filter",
+        "nft",
+        "pasta",
         "ip",
         "setsid",
         "flock",
@@ -151,7 +153,7 @@ fn each_missing_program_names_its_package() {
         ("libvirtd", "libvirtd", "libvirt-daemon-system"),
         ("qemu-img", "qemu-img", "qemu-utils"),
         ("dnsmasq", "dnsmasq", "dnsmasq-base"),
-        ("iptables", "packet filter", "iptables"),
+        ("nft", "nft", "nftables"),
         ("newuidmap", "newuidmap", "uidmap"),
         ("ip", "ip", "iproute2"),
     ] {
@@ -160,6 +162,14 @@ fn each_missing_program_names_its_package() {
         let remedy = format!("sudo apt-get install {package}");
         assert_eq!(machine.only_complaint(), (Status::Missing, name.to_owned(), remedy));
     }
+}
+
+#[test]
+fn a_machine_without_a_way_out_for_guests_only_warns() {
+    let machine = Machine::complete();
+    machine.remove("/usr/bin/pasta");
+    let remedy = "sudo apt-get install passt".to_owned();
+    assert_eq!(machine.only_complaint(), (Status::Warning, "pasta".to_owned(), remedy));
 }
 
 #[test]

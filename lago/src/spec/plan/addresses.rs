@@ -50,7 +50,14 @@ fn management_nic(file: &InitFile, domain: &Domain) -> Option<usize> {
 
 fn planned(file: &InitFile, nic: &Nic, ip: Ipv4Addr, management: bool) -> PlannedNic {
     let net_mtu = file.nets.get(&nic.net).and_then(|net| net.mtu);
-    PlannedNic { net: nic.net.clone(), ip, mac: mac(ip), management, mtu: nic.mtu.or(net_mtu) }
+    PlannedNic {
+        net: nic.net.clone(),
+        ip,
+        ip6: nic.ip6,
+        mac: mac(ip),
+        management,
+        mtu: nic.mtu.or(net_mtu),
+    }
 }
 
 /// The hardware address that goes with an address.

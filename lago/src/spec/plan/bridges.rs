@@ -18,7 +18,7 @@ const READABLE: usize = 6;
 /// The DNS domain of networks for management that name none, as in Lago.
 const DEFAULT_DOMAIN: &str = "lago.local";
 
-/// The planned networks, still without names of machines.
+/// The planned networks, still without IPv6 and names of machines.
 pub(super) fn connect(
     file: &InitFile,
     id: Uuid,
@@ -29,16 +29,22 @@ pub(super) fn connect(
     for (name, net) in &file.nets {
         let Some(addresses) = subnets.get(name.as_str()) else { continue };
         let domain = net.dns_domain_name.clone();
+        let bridge = net.bridge.clone();
         nets.push(PlannedNet {
             name: name.clone(),
             kind: net.kind,
             subnet: addresses.subnet,
             gateway: addresses.gateway,
             dhcp: addresses.dhcp,
-            bridge: unused_name(id, name, &mut bridges),
+            ipv6: None,
+            uplink: net.uplink,
+            joins_bridge: bridge.is_some(),
+            bridge: bridge.unwrap_or_else(|| unused_name(id, name, &mut bridges)),
+            stp: net.stp,
             domain: domain.or_else(|| net.management.then(|| DEFAULT_DOMAIN.to_owned())),
             management: net.management,
             mapping: IndexMap::new(),
+            mapping6: IndexMap::new(),
             mtu: net.mtu,
         });
     }

@@ -75,16 +75,23 @@ impl<'a> Arguments<'a> {
             Modification::SelinuxMode(mode) => {
                 self.change(format_args!("selinux {}", mode.as_str()));
             }
-            Modification::DhcpInterface(DhcpInterface { name, mac, default_route }) => {
-                let routes = if *default_route { "yes" } else { "no" };
-                self.change(format_args!("nic {name} {} {routes}", mac.to_ascii_lowercase()));
-            }
+            Modification::DhcpInterface(interface) => self.nic(interface),
             Modification::UploadFile { local, remote } => self.upload(local, remote)?,
             Modification::WriteFile { remote, content, mode } => {
                 self.write(remote, content, *mode)?;
             }
         }
         Ok(())
+    }
+
+    fn nic(&mut self, interface: &DhcpInterface) {
+        let DhcpInterface { name, mac, default_route, ip6 } = interface;
+        let routes = if *default_route { "yes" } else { "no" };
+        let ip6 = ip6.map_or_else(String::new, |ip6| {
+            let gateway = ip6.gateway.map_or_else(|| "-".to_owned(), |gateway| gateway.to_string());
+            format!(" {} {gateway}", ip6.address)
+        });
+        self.change(format_args!("nic {name} {} {routes}{ip6}", mac.to_ascii_lowercase()));
     }
 
     fn host_key(&mut self, key: &PrivateKey) -> Result<(), SysprepError> {

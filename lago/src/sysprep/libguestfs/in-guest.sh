@@ -3,7 +3,8 @@
 # Each line of /.lago-sysprep is something to do:
 #   own MODE PATH          the file belongs to root, and has this mode
 #   hostname NAME          also where virt-sysprep does not know how
-#   nic NAME MAC yes|no    the interface uses DHCP, and takes a default route from it or not
+#   nic NAME MAC yes|no [ADDRESS/LENGTH GATEWAY|-]
+#                          the interface uses DHCP, and takes a default route from it or not; its IPv6 address and gateway
 #   selinux MODE
 #   no-cloud-init          cloud-init leaves the system as it is
 set -eu
@@ -45,6 +46,12 @@ no_cloud_init() {
 
 # The following write what each of the programs that configure networks reads.
 
+# ipv6 ADDRESS_FORMAT GATEWAY_FORMAT: the lines about what there is of the two.
+ipv6() {
+    [ "$address6" = - ] || printf "$1" "$address6"
+    [ "$gateway6" = - ] || printf "$2" "$gateway6"
+}
+
 udev_and_networkd() {
     put 644 "/etc/systemd/network/10-lago-$name.link" <<END
 [Match]
@@ -59,6 +66,7 @@ MACAddress=$mac
 
 [Network]
 DHCP=ipv4
+$(ipv6 'Address=%s\nIPv6AcceptRA=no\n' 'Gateway=%s\n')
 
 [DHCPv4]
 UseRoutes=$routes
@@ -75,6 +83,7 @@ network:
       set-name: $name
       dhcp4: true
       dhcp4-overrides: {use-routes: $([ "$routes" = yes ] && echo true || echo false)}
+$(ipv6 '      addresses: ["%s"]\n      accept-ra: false\n' '      routes: [{to: "::/0", via: "%s"}]\n')
 END
 }
 
@@ -86,6 +95,7 @@ HWADDR=$mac
 ONBOOT=yes
 BOOTPROTO=dhcp
 DEFROUTE=$routes
+$(ipv6 'IPV6INIT=yes\nIPV6_AUTOCONF=no\nIPV6ADDR=%s\n' 'IPV6_DEFAULTGW=%s\n')
 END
 }
 
@@ -104,7 +114,7 @@ method=auto
 never-default=$([ "$routes" = yes ] && echo false || echo true)
 
 [ipv6]
-method=ignore
+$(if [ "$address6" = - ]; then echo method=ignore; else ipv6 'method=manual\naddress1=%s' ',%s'; fi)
 END
 }
 
@@ -113,12 +123,17 @@ wicked() {
 STARTMODE='auto'
 BOOTPROTO='dhcp4'
 DHCLIENT_SET_DEFAULT_ROUTE='$routes'
+$(if [ "$address6" != - ]; then echo "IPADDR_6='$address6'"; fi)
 END
+    if [ "$gateway6" != - ]; then
+        echo "default $gateway6 - $name" | put 644 "/etc/sysconfig/network/ifroute-$name"
+    fi
 }
 
 ifupdown() {
     if ! grep -q "^iface $name " "$root/etc/network/interfaces"; then
         printf '\nauto %s\niface %s inet dhcp\n' "$name" "$name" >>"$root/etc/network/interfaces"
+        ipv6 "iface $name inet6 static\n    address %s\n" '    gateway %s\n' >>"$root/etc/network/interfaces"
     fi
 }
 
@@ -131,7 +146,7 @@ networkd_is_enabled() {
 }
 
 nic() {
-    name=$1 mac=$2 routes=$3
+    name=$1 mac=$2 routes=$3 address6=${4:--} gateway6=${5:--}
     if [ -d "$root/etc/systemd" ]; then udev_and_networkd; fi
     if [ -d "$root/etc/netplan" ]; then
         netplan
@@ -153,7 +168,7 @@ while read -r what first rest; do
     case $what in
     own) own "$first" "$rest" ;;
     hostname) hostname "$first" ;;
-    # A name, an address and a word, none of which has a space in it.
+    # Names, addresses and words, none of which has a space in it.
     nic) nic "$first" ${rest} ;;
     selinux) selinux "$first" ;;
     no-cloud-init) no_cloud_init ;;

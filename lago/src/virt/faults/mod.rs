@@ -53,7 +53,7 @@ impl Prefix {
 }
 
 /// Whether the domains run on this machine, so that their network can be changed.
-fn is_here(host: &Host) -> bool {
+pub(super) fn is_here(host: &Host) -> bool {
     host.uri_if_shared().is_none_or(is_local)
 }
 

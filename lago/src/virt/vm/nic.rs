@@ -1,6 +1,6 @@
 //! One network card of a VM that runs.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use virt::domain::Domain;
 use virt::sys;
@@ -78,6 +78,11 @@ impl Nic {
     /// Its address.
     pub fn ip(&self) -> Ipv4Addr {
         self.planned.ip
+    }
+
+    /// Its IPv6 address, where its network has IPv6. A card that was attached later has none: nobody tells its guest.
+    pub fn ip6(&self) -> Option<Ipv6Addr> {
+        self.planned.ip6
     }
 
     /// Its hardware address.

@@ -3,7 +3,7 @@ use std::process::Command;
 use super::*;
 use crate::spec::SelinuxMode;
 use crate::sysprep::{
-    add_ssh_key, config_net_interface_dhcp, set_hostname, set_iscsi_initiator_name,
+    SeedIp6, add_ssh_key, config_net_interface_dhcp, set_hostname, set_iscsi_initiator_name,
     set_root_password, set_selinux_mode, set_ssh_host_key, upload_file, write_file,
 };
 
@@ -50,6 +50,7 @@ fn the_arguments_of_an_identity_have_no_secret_in_them() {
             name: "eth1".into(),
             mac: "54:52:c0:a8:c9:02".into(),
             default_route: false,
+            ip6: None,
         }),
     ]);
     insta::assert_snapshot!("identity", text);
@@ -158,6 +159,70 @@ fn each_program_that_configures_networks_gets_what_it_reads() {
             assert!(guest.read("etc/systemd/network/10-lago-eth1.link").contains(MAC));
         }
         assert!(!guest.0.path().join(".lago-sysprep").exists());
+    }
+}
+
+#[test]
+fn each_of_them_gets_the_ipv6_address_that_nobody_hands_out() {
+    let interface = Modification::DhcpInterface(DhcpInterface {
+        name: "eth0".into(),
+        mac: "54:52:c0:a8:c8:02".into(),
+        default_route: true,
+        ip6: Some(SeedIp6 {
+            address: "fd00:1::2/64".parse().unwrap(),
+            gateway: Some("fd00:1::1".parse().unwrap()),
+        }),
+    });
+    let change = "nic eth0 54:52:c0:a8:c8:02 yes fd00:1::2/64 fd00:1::1";
+    assert!(shown(&[interface]).contains(change));
+    for (there, written, lines) in [
+        (
+            "etc/netplan/x",
+            "etc/netplan/90-lago-eth0.yaml",
+            "addresses: [\"fd00:1::2/64\"]\n      accept-ra: false\n      routes: [{to: \"::/0\", via: \"fd00:1::1\"}]\n",
+        ),
+        (
+            "etc/sysconfig/network-scripts/ifup",
+            "etc/sysconfig/network-scripts/ifcfg-eth0",
+            "IPV6INIT=yes\nIPV6_AUTOCONF=no\nIPV6ADDR=fd00:1::2/64\nIPV6_DEFAULTGW=fd00:1::1\n",
+        ),
+        (
+            "etc/NetworkManager/NetworkManager.conf",
+            "etc/NetworkManager/system-connections/lago-eth0.nmconnection",
+            "method=manual\naddress1=fd00:1::2/64,fd00:1::1\n",
+        ),
+        (
+            "etc/sysconfig/network/config",
+            "etc/sysconfig/network/ifcfg-eth0",
+            "IPADDR_6='fd00:1::2/64'\n",
+        ),
+        (
+            "etc/sysconfig/network/config",
+            "etc/sysconfig/network/ifroute-eth0",
+            "default fd00:1::1 - eth0\n",
+        ),
+        (
+            "etc/network/interfaces",
+            "etc/network/interfaces",
+            "iface eth0 inet6 static\n    address fd00:1::2/64\n    gateway fd00:1::1\n",
+        ),
+        (
+            "etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
+            "etc/systemd/network/10-lago-eth0.network",
+            "DHCP=ipv4\nAddress=fd00:1::2/64\nIPv6AcceptRA=no\nGateway=fd00:1::1\n",
+        ),
+    ] {
+        let guest = Guest::with(&[there]);
+        let (content, said) = guest.run(&format!("{change}\n"));
+        assert!(content, "{there}: {said}");
+        let text = guest.read(written);
+        assert!(text.contains(lines), "{written}: {text}");
+        let without = Guest::with(&[there]);
+        assert!(without.run("nic eth0 54:52:c0:a8:c8:02 yes\n").0);
+        assert!(
+            !std::fs::read_to_string(without.0.path().join(written))
+                .is_ok_and(|text| text.contains("fd00"))
+        );
     }
 }
 

@@ -1,0 +1,191 @@
+//! Networks of one environment with real guests: IPv6, names, what keeps networks apart, the way out.
+
+mod machine;
+
+use lago::{Prefix, Vm, cmd};
+use lago_system_tests::{in_guest, wait_until};
+use machine::Machine;
+
+const INIT_FILE: &str = "
+domains:
+  server:
+    memory: 128
+    vcpu: 1
+    nics: [{net: lan}, {net: storage, ip6: 'fd00:91::80'}]
+    disks: [{type: template, template_name: mini}]
+  client:
+    memory: 128
+    vcpu: 1
+    nics: [{net: lan}]
+    disks: [{type: template, template_name: mini}]
+nets:
+  lan:
+    gw: 192.168.90.1
+    management: true
+    ipv6: true
+    uplink: host
+    mapping: {registry.example: [192.168.90.1, 'fd00:9::9']}
+  storage: {gw: 192.168.91.1, ipv6: 'fd00:91::/64', mtu: 1400}
+";
+
+/// One environment for all of it: booting it is what takes the time.
+#[test]
+fn networks() {
+    let machine = Machine::new();
+    let prefix = machine.environment(INIT_FILE);
+    guests_have_their_ipv6_addresses_and_one_default_route(&prefix);
+    names_have_an_address_of_each_family(&prefix);
+    guests_reach_each_other_by_name_over_ipv6(&prefix);
+    a_largest_packet_is_that_of_its_net(&prefix);
+    nets_are_kept_apart(&prefix);
+    guests_get_out_where_their_net_does(&prefix);
+    names_are_added_while_guests_run(&prefix);
+    a_revert_takes_names_away_and_a_fork_has_them(&prefix, &machine);
+}
+
+fn vm<'a>(prefix: &'a Prefix, name: &str) -> &'a Vm {
+    prefix.vm(name).expect("it is in the init file")
+}
+
+fn reaches(prefix: &Prefix, name: &str, address: &str) -> bool {
+    let ping = cmd!("ping", "-c", "1", "-W", "2", address);
+    vm(prefix, name).output(&ping).expect("it runs").success()
+}
+
+/// The addresses that the guest's name server gives for a name.
+fn looked_up(prefix: &Prefix, name: &str) -> Vec<String> {
+    let lookup = |kind| {
+        let command = cmd!("nslookup", format!("-type={kind}"), name);
+        let answer = vm(prefix, "client").output(&command).expect("it runs").stdout().into_owned();
+        let found = answer.split_once("Name:").map_or("", |(_, found)| found);
+        let lines = found.lines().filter_map(|line| line.strip_prefix("Address:"));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    [lookup("a"), lookup("aaaa")].concat()
+}
+
+fn guests_have_their_ipv6_addresses_and_one_default_route(prefix: &Prefix) {
+    for vm in prefix.vms() {
+        for nic in vm.all_nics().expect("they are known") {
+            let address = nic.ip6().expect("its net has IPv6");
+            let device = format!("eth{}", nic.number());
+            let shown = in_guest(prefix, vm.name(), &format!("ip -6 -o addr show dev {device}"));
+            assert!(shown.contains(&format!(" {address}/64 ")), "{device} of {vm:?}: {shown}");
+            let global = shown.lines().filter(|line| line.contains("scope global"));
+            assert_eq!(global.count(), 1, "{shown}");
+        }
+        let routes = in_guest(prefix, vm.name(), "ip -6 route show default");
+        let gateway = lan(prefix).gateway6().expect("it has IPv6");
+        assert!(routes.contains(&format!("via {gateway} dev eth0")), "{routes}");
+        assert_eq!(routes.lines().count(), 1, "{routes}");
+    }
+    let storage = vm(prefix, "server").nic(1).expect("it has two").ip6();
+    assert_eq!(storage.map(|ip6| ip6.to_string()).as_deref(), Some("fd00:91::80"));
+}
+
+fn lan(prefix: &Prefix) -> &lago::virt::Network {
+    prefix.virt_env().network("lan").expect("it is in the init file")
+}
+
+fn names_have_an_address_of_each_family(prefix: &Prefix) {
+    for vm in prefix.vms() {
+        for nic in vm.all_nics().expect("they are known") {
+            let expected = [nic.ip().to_string(), nic.ip6().expect("IPv6").to_string()];
+            let (name, number, net) = (vm.name(), nic.number(), nic.net());
+            for known_as in [format!("{name}-eth{number}"), format!("{name}-{net}")] {
+                assert_eq!(looked_up(prefix, &known_as), expected, "{known_as}");
+            }
+        }
+        let own = vm.nic(0).expect("it has one");
+        let expected = [own.ip().to_string(), own.ip6().expect("IPv6").to_string()];
+        for known_as in [vm.name().to_owned(), format!("{}.lago.local", vm.name())] {
+            assert_eq!(looked_up(prefix, &known_as), expected, "{known_as}");
+        }
+    }
+    assert_eq!(looked_up(prefix, "registry.example"), ["192.168.90.1", "fd00:9::9"]);
+    let resolved = lan(prefix).resolve6("server").expect("it is known");
+    assert_eq!(resolved, vm(prefix, "server").nic(0).expect("it has two").ip6());
+}
+
+fn guests_reach_each_other_by_name_over_ipv6(prefix: &Prefix) {
+    for (from, to) in [("client", "server"), ("server", "client")] {
+        in_guest(prefix, from, &format!("ping -6 -c 1 -W 5 {to}"));
+    }
+}
+
+fn a_largest_packet_is_that_of_its_net(prefix: &Prefix) {
+    let mtu = |device| in_guest(prefix, "server", &format!("cat /sys/class/net/{device}/mtu"));
+    assert_eq!((mtu("eth0").trim(), mtu("eth1").trim()), ("1500", "1400"));
+}
+
+/// The gateway of both nets is the same host, which passes nothing on.
+fn nets_are_kept_apart(prefix: &Prefix) {
+    let storage = vm(prefix, "server").nic(1).expect("it has two");
+    let addresses = [storage.ip().to_string(), storage.ip6().expect("IPv6").to_string()];
+    for address in &addresses {
+        wait_until("the server has its second address", || reaches(prefix, "server", address));
+        assert!(!reaches(prefix, "client", address), "{address} is reached from another net");
+    }
+    for gateway in ["192.168.90.1", "192.168.91.1", "fd00:91::1"] {
+        assert!(reaches(prefix, "client", gateway), "{gateway} is an address of the host");
+    }
+}
+
+fn guests_get_out_where_their_net_does(prefix: &Prefix) {
+    for address in [machine::ADDRESS, machine::ADDRESS6] {
+        assert_eq!(page(prefix, "client", address), Some("outside\n".to_owned()));
+    }
+    assert_eq!(looked_up(prefix, "somebody.example")[..1], [machine::ANYWHERE]);
+
+    // The server's other card is on a net without a way out.
+    let other_way = format!("{} via 192.168.91.1 dev eth1", machine::ADDRESS);
+    in_guest(prefix, "server", &format!("ip route add {other_way}"));
+    assert_eq!(page(prefix, "server", machine::ADDRESS), None, "its other net has no way out");
+    in_guest(prefix, "server", &format!("ip route del {other_way}"));
+    assert!(page(prefix, "server", machine::ADDRESS).is_some());
+}
+
+/// The page of the machine's web server, as a guest gets it.
+fn page(prefix: &Prefix, name: &str, address: &str) -> Option<String> {
+    // It keeps its end of the connection open until the server has closed the other.
+    let script = format!(
+        "(printf 'GET / HTTP/1.0\\r\\n\\r\\n'; sleep 1) | nc -w 5 {address} {}",
+        machine::PORT
+    );
+    let output = vm(prefix, name).output(&cmd!("sh", "-c", script)).expect("it runs");
+    output.stdout().split_once("\r\n\r\n").map(|(_, page)| page.to_owned())
+}
+
+fn names_are_added_while_guests_run(prefix: &Prefix) {
+    let (lan, server) = (lan(prefix), vm(prefix, "server"));
+    prefix.snapshot("before").expect("it is taken");
+    lan.add_mapping("www.example", server.ip()).expect("an address of its own is not needed");
+    lan.add_mappings([("six.example", "fd00:9::6".parse::<std::net::IpAddr>().expect("one"))])
+        .expect("it is added");
+    assert_eq!(looked_up(prefix, "www.example"), [server.ip().to_string()]);
+    assert_eq!(looked_up(prefix, "six.example"), ["fd00:9::6"]);
+    assert_eq!(looked_up(prefix, "server").len(), 2, "what was known before is known");
+    in_guest(prefix, "client", "ping -c 1 -W 5 www.example");
+    assert_eq!(lan.resolve("www.example").expect("it is known").map(Into::into), Some(server.ip()));
+
+    lan.add_mapping("www.example", [192, 168, 90, 99]).expect("it is replaced");
+    assert_eq!(looked_up(prefix, "www.example"), ["192.168.90.99"]);
+    let taken = lan.add_mapping("client", [192, 168, 90, 99]).expect_err("that is the client's");
+    assert!(taken.to_string().contains("the name of 192.168.90."), "{taken}");
+    let both = lan.add_mapping("www.example", [0xfd00, 9, 0, 0, 0, 0, 0, 7]).expect_err("both");
+    assert!(both.to_string().contains("add it after `lago stop`"), "{both}");
+    assert_eq!(looked_up(prefix, "www.example"), ["192.168.90.99"]);
+}
+
+fn a_revert_takes_names_away_and_a_fork_has_them(prefix: &Prefix, machine: &Machine) {
+    prefix.snapshot("after").expect("it is taken");
+    prefix.revert("before").expect("it is put back");
+    assert_eq!(looked_up(prefix, "www.example"), Vec::<String>::new());
+    assert_eq!(lan(prefix).resolve("www.example").expect("it is known"), None);
+    assert_eq!(looked_up(prefix, "server").len(), 2);
+
+    let fork = machine.fork("after");
+    assert_eq!(looked_up(&fork, "www.example"), ["192.168.90.99"]);
+    in_guest(&fork, "client", "ping -6 -c 1 -W 5 server");
+    assert!(page(&fork, "client", machine::ADDRESS).is_some());
+}
