@@ -7,6 +7,7 @@
 //! | [`virt`] | the VMs by what they are: [`EngineVm`](virt::EngineVm), [`HostVm`](virt::HostVm), [`TestVm`](virt::TestVm) |
 //! | [`metadata`] | what an init file says about them |
 //! | [`maintenance`] | storage and hosts, brought to rest and back |
+//! | [`repos`] | repositories of packages for the guests: synced, verified, merged, served |
 //! | [`testlib`] | what scenarios need: parameters, requirements, an engine that exists already |
 //! | [`constants`], [`limits`], [`paths`], [`utils`] | names, limits, places, and what several rooms need |
 
@@ -18,6 +19,7 @@ pub mod maintenance;
 pub mod metadata;
 pub mod paths;
 pub mod prefix;
+pub mod repos;
 pub mod testlib;
 pub mod utils;
 pub mod virt;

@@ -91,6 +91,17 @@ pub enum HostError {
         source: io::Error,
     },
 
+    /// The address is not to be had.
+    #[error(
+        "cannot listen at {address} on the host: {source}; it has to be an address of the host's own, and free"
+    )]
+    Listen {
+        /// The address, as seen from the host's network.
+        address: SocketAddr,
+        /// What happened.
+        source: io::Error,
+    },
+
     /// A call to the operating system failed.
     #[error("cannot {doing}: {source}")]
     Io {

@@ -41,7 +41,9 @@ mod uplink;
 pub mod versions;
 
 use std::env;
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -54,11 +56,15 @@ use libvirt::Question;
 pub(crate) use libvirt::keep_libvirt_quiet;
 pub use private::HOST_VARIABLE;
 use private::PrivateHost;
+use rustix::net::sockopt;
 pub use strays::{Stray, StrayReason, strays};
 pub(crate) use uplink::{UPLINK_DEVICE, uplink_name_server};
 
 /// The longest that libvirt at a URI may take to answer. A remote one is behind ssh, and may start on demand.
 const URI_ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// How many connections may wait until they are accepted: what the standard library takes.
+const LISTEN_BACKLOG: i32 = 128;
 
 /// Where domains run.
 #[derive(Debug, Clone)]
@@ -151,14 +157,40 @@ impl Host {
         }
     }
 
+    /// Listens at an address in the host's network, where the guests are: that of a network's gateway, say.
+    ///
+    /// The listener belongs to this process, and needs none on the host. A private host that is stopped takes its network
+    /// along: then nobody reaches the listener any more.
+    ///
+    /// # Errors
+    /// When the host is not running, or the address is in use or not the host's.
+    pub fn listen(&self, address: SocketAddr) -> Result<TcpListener, HostError> {
+        let failed = |source: io::Error| HostError::Listen { address, source };
+        let socket = self.tcp_socket(address)?;
+        let listen = || {
+            // The port of a server that has just ended can be used at once.
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+            rustix::net::bind(&socket, &address)?;
+            rustix::net::listen(&socket, LISTEN_BACKLOG)
+        };
+        listen().map_err(|error| failed(error.into()))?;
+        let listener = TcpListener::from(socket);
+        listener.set_nonblocking(false).map_err(failed)?;
+        Ok(listener)
+    }
+
     /// Connects to an address in the host's network, which is where the guests are, within a limit.
     pub fn connect(&self, address: SocketAddr, limit: Duration) -> Result<TcpStream, HostError> {
-        let socket = || match &self.0 {
+        connect::connect(|| self.tcp_socket(address), address, limit)
+    }
+
+    /// A TCP socket for an address in the host's network, not yet connected and not blocking.
+    fn tcp_socket(&self, address: SocketAddr) -> Result<OwnedFd, HostError> {
+        match &self.0 {
             Kind::Private(host) => host.tcp_socket(address),
             Kind::Uri(_) => namespaces::tcp_socket_here(address)
                 .map_err(|source| HostError::Connect { address, source }),
-        };
-        connect::connect(socket, address, limit)
+        }
     }
 }
 

@@ -73,6 +73,7 @@ fn main() -> ExitCode {
         ),
         trial("two_hosts_share_a_subnet", network::two_hosts_share_a_subnet),
         trial("a_connection_from_outside", network::a_connection_from_outside),
+        trial("somebody_inside_reaches_a_listener", network::somebody_inside_reaches_a_listener),
         trial(
             "a_connection_whose_first_packets_are_lost",
             network::a_connection_whose_first_packets_are_lost,

@@ -49,6 +49,26 @@ pub(crate) fn a_connection_from_outside() {
     listener.wait().unwrap();
 }
 
+pub(crate) fn somebody_inside_reaches_a_listener() {
+    let fixture = Fixture::started();
+    let address: SocketAddr = "127.0.0.1:7009".parse().unwrap();
+    let listener = fixture.host.listen(address).unwrap();
+    let mut inside = fixture
+        .shell("busybox nc 127.0.0.1 7009")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    listener.accept().unwrap().0.write_all(b"from outside").unwrap();
+    assert_eq!(io::read_to_string(inside.stdout.take().unwrap()).unwrap(), "from outside");
+    inside.wait().unwrap();
+
+    let taken = fixture.host.listen(address).unwrap_err().to_string();
+    assert!(taken.contains("cannot listen at 127.0.0.1:7009 on the host"), "{taken}");
+    let foreign = fixture.host.listen("192.0.2.1:7009".parse().unwrap()).unwrap_err();
+    assert!(matches!(foreign, HostError::Listen { .. }), "{foreign}");
+}
+
 /// The first question to a guest that starts is lost as a rule, and the kernel repeats it late.
 pub(crate) fn a_connection_whose_first_packets_are_lost() {
     let fixture = Fixture::started();

@@ -109,6 +109,13 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
+        why: "keep, merge and serve repositories of packages for oVirt's guests, and test that",
+        debian: &["apt", "createrepo-c", "dnf", "dnf-plugins-core", "dpkg-dev", "rpm"],
+        fedora: REPOS_RPM,
+        enterprise_linux: REPOS_RPM,
+        optional: false,
+    },
+    Reason {
         why: "test against a real ssh server, and against the small shell of embedded guests",
         debian: &["openssh-server", "openssh-sftp-server", "busybox-static"],
         fedora: &["openssh-server", "busybox"],
@@ -178,6 +185,9 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
 ];
+
+const REPOS_RPM: &[&str] =
+    &["apt", "createrepo_c", "dnf", "dnf-plugins-core", "dpkg-dev", "rpm-build"];
 
 const LIBVIRT_RPM: &[&str] = &[
     "libvirt-daemon",

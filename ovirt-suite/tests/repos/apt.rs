@@ -1,0 +1,110 @@
+//! Repositories of Debian packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ovirt_suite::repos::{AptSources, Package, RepoError, RepoServer, RepoSetup, Upstream};
+use tempfile::TempDir;
+
+use crate::packages::{deb, run};
+use crate::upstream::serve;
+
+struct Site {
+    dir: TempDir,
+    server: Option<RepoServer>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let upstream = dir.path().join("upstream");
+        fs::create_dir(&upstream).unwrap();
+        for version in ["1:0.9", "1.0", "1.5"] {
+            deb(&upstream, "engine", version);
+        }
+        deb(&upstream, "vdsm", "4.50~rc1");
+        index(&upstream);
+        let server = serve(&upstream);
+        let sources = format!("deb [trusted=yes] {} ./\n", server.url());
+        fs::write(dir.path().join("debian.list"), sources).unwrap();
+        Self { dir, server: Some(server) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn setup(&self) -> RepoSetup {
+        let sources = AptSources::new(self.path("debian.list"));
+        RepoSetup::synced(Upstream::Apt(sources), self.path("cache"))
+    }
+}
+
+fn index(dir: &Path) {
+    let packages =
+        run(Command::new("dpkg-scanpackages").args(["--multiversion", "."]).current_dir(dir));
+    fs::write(dir.join("Packages"), packages).unwrap();
+}
+
+fn shown(packages: &[Package]) -> Vec<String> {
+    let mut shown: Vec<_> =
+        packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
+    shown.sort();
+    shown
+}
+
+#[test]
+fn the_newest_packages_are_brought_and_another_apt_gets_them() {
+    let site = Site::new();
+    let output = site.path("internal_repo/debian");
+    let synced = site.setup().run(&output).unwrap();
+    assert!(synced.stale.is_empty(), "{:?}", synced.stale);
+    assert_eq!(shown(&synced.packages), ["engine 1:0.9", "vdsm 4.50~rc1"]);
+
+    // From what was merged to another cache, as a guest would.
+    let server = serve(&output);
+    let sources = format!("deb [trusted=yes] {} ./\n", server.url());
+    fs::write(site.path("guest.list"), sources).unwrap();
+    let guest = AptSources::new(site.path("guest.list"));
+    let again = RepoSetup::synced(Upstream::Apt(guest), site.path("guest")).run(&site.path("got"));
+    assert_eq!(shown(&again.unwrap().packages), ["engine 1:0.9", "vdsm 4.50~rc1"]);
+    assert!(site.path("got/engine_1%3a0.9_all.deb").exists());
+}
+
+#[test]
+fn what_upstream_does_not_have_any_more_goes() {
+    let site = Site::new();
+    site.setup().run(&site.path("repo")).unwrap();
+    let upstream = site.path("upstream");
+    deb(&upstream, "engine", "2:0.1");
+    fs::remove_file(upstream.join("vdsm_4.50~rc1_all.deb")).unwrap();
+    index(&upstream);
+    let synced = site.setup().run(&site.path("repo")).unwrap();
+    assert_eq!(shown(&synced.packages), ["engine 2:0.1"]);
+    let left = fs::read_dir(site.path("cache")).unwrap();
+    let packages = left.filter(|e| e.as_ref().unwrap().path().extension() == Some("deb".as_ref()));
+    assert_eq!(packages.count(), 1);
+}
+
+#[test]
+fn an_earlier_sync_stands_in_for_one_that_fails_only_when_it_is_complete() {
+    let mut site = Site::new();
+    site.setup().run(&site.path("repo")).unwrap();
+    site.server = None;
+    let synced = site.setup().run(&site.path("repo")).unwrap();
+    assert_eq!((synced.packages.len(), synced.stale.len()), (2, 1));
+
+    fs::remove_file(site.path("cache/vdsm_4.50~rc1_all.deb")).unwrap();
+    let error = site.setup().run(&site.path("repo")).unwrap_err();
+    assert!(matches!(error, RepoError::Incomplete { .. }), "{error}");
+    assert!(error.to_string().contains("vdsm_4.50~rc1_all.deb is missing"), "{error}");
+}
+
+#[test]
+fn nothing_stands_in_for_the_first_sync() {
+    let mut site = Site::new();
+    site.server = None;
+    let error = site.setup().run(&site.path("repo")).unwrap_err();
+    assert!(matches!(error, RepoError::NothingEarlier { .. }), "{error}");
+}

@@ -1,0 +1,6 @@
+//! Repositories of packages, with the real tools on both sides of a web server.
+
+mod apt;
+mod packages;
+mod upstream;
+mod yum;
