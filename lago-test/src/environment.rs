@@ -236,7 +236,7 @@ impl Environment {
 
     /// Takes everything down and removes the disks; logs and reports stay.
     pub(crate) fn discard(&self) -> Result<(), Failure> {
-        Ok(self.prefix.cleanup()?)
+        Ok(self.prefix.remove_disks()?)
     }
 
     /// Saves the state of all VMs, with their memory.

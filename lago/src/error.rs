@@ -58,6 +58,9 @@ pub enum Error {
     /// Snapshots and forks.
     #[error(transparent)]
     Snapshot(#[from] crate::snapshot::SnapshotError),
+    /// Deploy scripts.
+    #[error(transparent)]
+    Deploy(#[from] crate::deploy::DeployError),
     /// Capsules.
     #[error(transparent)]
     Capsule(#[from] crate::capsule::CapsuleError),

@@ -53,6 +53,12 @@ impl Paths {
         self.prefix.join("uuid")
     }
 
+    /// The file that is there from the time when the prefix has been made until it is cleaned up. Lago knew prefixes by it,
+    /// and scripts look for it.
+    pub fn initialized(&self) -> PathBuf {
+        self.prefix.join("initialized")
+    }
+
     /// The file that processes lock the prefix by.
     pub fn lock(&self) -> PathBuf {
         self.prefix.join(LOCK_FILE)
@@ -70,7 +76,7 @@ impl Paths {
 
     /// The disk `disk` of the VM `vm`, in a format whose usual file extension is `extension`.
     pub fn disk(&self, vm: &str, disk: &str, extension: &str) -> PathBuf {
-        self.images().join(format!("{vm}-{disk}.{extension}"))
+        self.images().join(format!("{vm}_{disk}.{extension}"))
     }
 
     /// The disk from which the VM `vm` takes its identity.
@@ -153,6 +159,28 @@ impl Paths {
         self.ssh().join("id_ed25519.pub")
     }
 
+    /// The private key by the name that it had in Lago, for scripts: a link to [`Self::ssh_key`], unless somebody has put
+    /// another key in its place.
+    pub fn ssh_id_rsa(&self) -> PathBuf {
+        self.prefix.join("id_rsa")
+    }
+
+    /// The public half of [`Self::ssh_id_rsa`].
+    pub fn ssh_id_rsa_pub(&self) -> PathBuf {
+        self.prefix.join("id_rsa.pub")
+    }
+
+    /// The private key that opens the VMs: the one under Lago's name, if it is there.
+    pub fn identity(&self) -> PathBuf {
+        let lagos = self.ssh_id_rsa();
+        if lagos.is_file() { lagos } else { self.ssh_key() }
+    }
+
+    /// The directory of the deploy scripts.
+    pub fn scripts(&self) -> PathBuf {
+        self.prefix.join("scripts")
+    }
+
     /// The directory of the VMs' host keys.
     pub fn host_keys(&self) -> PathBuf {
         self.ssh().join("host_keys")
@@ -166,6 +194,21 @@ impl Paths {
     /// Its public half, by which ssh recognises the VM.
     pub fn host_key_pub(&self, vm: &str) -> PathBuf {
         self.host_keys().join(format!("{vm}.pub"))
+    }
+
+    /// The host key that the VM `vm` showed at the first contact, if it was not given one.
+    pub fn learned_host_key(&self, vm: &str) -> PathBuf {
+        self.ssh().join("learned").join(format!("{vm}.pub"))
+    }
+
+    /// For the program `ssh`: the file of known host keys for a guest that was given its key, or was not, and what becomes of
+    /// a key that is not in it (`StrictHostKeyChecking`).
+    pub fn known_hosts_of(&self, bootstrapped: bool) -> (PathBuf, &'static str) {
+        if bootstrapped {
+            (self.known_hosts(), "yes")
+        } else {
+            (self.ssh().join("known_hosts.learned"), "accept-new")
+        }
     }
 
     /// The host keys of all VMs, in the form of `ssh_known_hosts`.
@@ -277,7 +320,7 @@ mod tests {
     fn names_are_inside_the_prefix() {
         let paths = Paths::new("/p");
         assert_eq!(paths.seed("client"), Path::new("/p/images/client-seed.img"));
-        assert_eq!(paths.disk("client", "root", "qcow2"), Path::new("/p/images/client-root.qcow2"));
+        assert_eq!(paths.disk("client", "root", "qcow2"), Path::new("/p/images/client_root.qcow2"));
         assert_eq!(paths.console_log("client"), Path::new("/p/logs/console/client.log"));
         assert_eq!(paths.host_key_pub("client"), Path::new("/p/ssh/host_keys/client.pub"));
     }

@@ -28,7 +28,7 @@ fn a_prefix_that_is_down_goes_into_a_file_and_comes_out_of_it() {
     for args in
         [&["capsule"][..], &["capsule", "open"], &["capsule", "open", "x", "--run", "--no-memory"]]
     {
-        assert!(session.failed(2, args).contains("Usage:"), "{args:?}");
+        assert!(session.failed(2, args).contains("usage:"), "{args:?}");
     }
     session.ok(&["destroy", "--all-prefixes", "--yes"]);
     assert!(!session.workdir().exists());
@@ -38,7 +38,7 @@ fn told(session: &Session, file: &str) {
     let told = session.ok(&["-f", "flat", "capsule", "info", file]);
     for line in [
         "Capsule/reason: it was asked for",
-        "Capsule/memory: false",
+        "Capsule/memory: False",
         "Capsule/VMs/vm0/status: down",
         "Capsule/VMs/vm0/ip: 192.168.90.2",
     ] {
@@ -46,7 +46,7 @@ fn told(session: &Session, file: &str) {
     }
     let template = told.lines().find(|line| line.contains("templates/fixtures:mini:"));
     assert!(template.is_some_and(|line| line.contains("/digest: ")), "{told}");
-    assert!(told.contains("/packed: true"), "{told}");
+    assert!(told.contains("/packed: True"), "{told}");
     let message = session.failed(1, &["capsule", "info", ".lago/default/prefix.json"]);
     assert!(message.contains("prefix.json is no capsule"), "{message}");
 }
@@ -64,12 +64,12 @@ fn opened(session: &Session, file: &str) {
     let elsewhere = run(&mut session.command(&["capsule", "open", file, "elsewhere"])).stderr;
     let path = session.path().join("elsewhere");
     assert!(elsewhere.contains(&format!("lago --prefix {} start", path.display())), "{elsewhere}");
-    let listed = session.ok(&["-f", "flat", "list"]);
-    for line in ["Prefixes/current: default".to_owned(), format!("Prefixes/all/2: {name}-2")] {
+    let listed = session.ok(&["-f", "flat", "list", "--details"]);
+    for line in ["Prefixes/current: default".to_owned(), format!("Prefixes/all: {name}-2")] {
         assert!(listed.lines().any(|listed| listed == line), "{line:?} is not in: {listed}");
     }
-    let status = session.ok(&["-P", "third", "-f", "flat", "status"]);
-    assert!(status.contains("Prefix/Snapshot: capsule\n"), "{status}");
-    assert!(status.contains("Prefix/VMs/vm0/status: down\n"), "{status}");
+    let status = session.ok(&["-P", "third", "-f", "flat", "status", "--details"]);
+    assert!(status.contains("\nSnapshot: capsule\n"), "{status}");
+    assert!(status.contains("\nVMs/vm0/status: down\n"), "{status}");
     session.ok(&["--prefix", "elsewhere", "destroy", "--yes"]);
 }

@@ -2,7 +2,10 @@
 
 mod capsules;
 mod console;
+mod lago_prefix;
 mod new;
+mod plugins;
+mod shells;
 mod snapshots;
 mod usage;
 mod verbs;
@@ -52,8 +55,7 @@ impl Session {
     fn redacted(&self, text: &str) -> String {
         let text = text.replace(&*self.path().to_string_lossy(), "[DIR]");
         let text = text.replace("kvm", "[ACCEL]").replace("tcg", "[ACCEL]");
-        let is_uuid = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
-        let uuid = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|w| is_uuid(w));
+        let uuid = text.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 32);
         match uuid {
             Some(uuid) => text.replace(uuid, "[UUID]"),
             None => text.clone(),

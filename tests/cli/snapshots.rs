@@ -9,7 +9,7 @@ use crate::{Session, one_vm};
 fn without_a_running_vm() {
     let session = Session::new("cli-snapshots");
     session.ok(&["init", &one_vm()]);
-    assert_eq!(session.ok(&["-f", "flat", "snapshot"]), "Snapshots/current: \nSnapshots/all: {}\n");
+    assert_eq!(session.ok(&["-f", "flat", "snapshot"]), "Snapshots/current: None\n");
     mistakes(&session);
 
     let said = run(&mut session.command(&["snapshot", "new"])).stderr;
@@ -17,9 +17,10 @@ fn without_a_running_vm() {
     session.ok(&["snapshot", "second"]);
     session.ok(&["revert", "new"]);
     for format in ["default", "json", "yaml", "flat"] {
-        let listed = redacted(&session.ok(&["-f", format, "snapshot", "--list"]));
+        let listed = redacted(&session.ok(&["-f", format, "snapshot"]));
         insta::assert_snapshot!(format!("snapshots_{format}"), listed);
     }
+    snapshots_of_each_vm(&session);
     let message = session.failed(1, &["snapshot", "new"]);
     assert!(message.contains("there is a snapshot `new` already"), "{message}");
     let message = session.failed(1, &["revert", "nwe"]);
@@ -27,10 +28,34 @@ fn without_a_running_vm() {
 
     forks(&session);
     session.ok(&["snapshot", "--delete", "new"]);
-    let status = session.ok(&["-f", "flat", "snapshot", "-l"]);
-    assert!(status.contains("Snapshots/current: \n") && !status.contains("all/new"), "{status}");
+    let status = session.ok(&["-f", "flat", "snapshot"]);
+    assert!(
+        status.contains("Snapshots/current: None\n") && !status.contains("all/new"),
+        "{status}"
+    );
+    let listed = session.ok(&["-f", "flat", "snapshot", "-l"]);
+    assert!(listed.contains("vm0/second/dev: vda\n") && !listed.contains("vm0/new"), "{listed}");
     session.ok(&["destroy", "--all-prefixes", "--yes"]);
     assert!(!session.workdir().exists());
+}
+
+/// As Lago lists them, the keys in its order; what the template says of itself is not this test's.
+fn snapshots_of_each_vm(session: &Session) {
+    let listed = session.ok(&["-f", "json", "snapshot", "--list"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("it is JSON");
+    for (name, file) in [("new", "images/vm0_root.qcow2"), ("second", "layers/1/vm0/vda.qcow2")] {
+        let [disk] = &listed["vm0"][name].as_array().expect("a list of disks")[..] else {
+            panic!("not one disk, without the seed: {listed:#}");
+        };
+        let disk = disk.as_object().expect("a disk");
+        let keys: Vec<_> = disk.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["dev", "format", "metadata", "name", "path", "template_name", "type"]);
+        let path = session.workdir().join("default").join(file);
+        assert_eq!(disk["path"], path.to_string_lossy().into_owned());
+        assert!(path.is_file());
+        assert_eq!((&disk["dev"], &disk["template_name"]), (&"vda".into(), &"mini".into()));
+        assert_eq!(disk["metadata"]["distro"], "mini");
+    }
 }
 
 fn mistakes(session: &Session) {
@@ -43,8 +68,8 @@ fn mistakes(session: &Session) {
         assert_eq!(message, "error: there is no snapshot `new`; there is none at all yet\n");
     }
     assert_eq!(
-        session.ok(&["-f", "flat", "list"]),
-        "Prefixes/current: default\nPrefixes/all/0: default\n"
+        session.ok(&["-f", "flat", "list", "--details"]),
+        "Prefixes/current: default\nPrefixes/all: default\n"
     );
     for args in [
         &["revert"][..],
@@ -53,7 +78,7 @@ fn mistakes(session: &Session) {
         &["snapshot", "x", "--list"],
         &["snapshot", "x", "--delete", "y"],
     ] {
-        assert!(session.failed(2, args).contains("Usage:"), "{args:?}");
+        assert!(session.failed(2, args).contains("usage:"), "{args:?}");
     }
 }
 
@@ -69,10 +94,17 @@ fn forks(session: &Session) {
 
     let listed = session.ok(&["-f", "flat", "list"]);
     assert!(listed.contains("default-new-1") && listed.contains("default-new-2-new-1"), "{listed}");
-    let status = session.redacted(&session.ok(&["-P", "default-new-1", "-f", "flat", "status"]));
-    assert!(status.contains("Prefix/Snapshot: new\n"), "{status}");
-    assert!(status.contains("Prefix/Fork of/prefix: [DIR]/.lago/default\n"), "{status}");
-    assert!(status.contains("Prefix/Fork of/snapshot: new\n"), "{status}");
+    let status = session.redacted(&session.ok(&[
+        "-P",
+        "default-new-1",
+        "-f",
+        "flat",
+        "status",
+        "--details",
+    ]));
+    assert!(status.contains("\nSnapshot: new\n"), "{status}");
+    assert!(status.contains("\nFork of/prefix: [DIR]/.lago/default\n"), "{status}");
+    assert!(status.contains("\nFork of/snapshot: new\n"), "{status}");
 
     let message = session.failed(1, &["snapshot", "-d", "new"]);
     assert!(message.contains("in use by the fork"), "{message}");
@@ -98,7 +130,7 @@ pub(crate) fn of_running_vms(session: &Session) {
     assert!(said.contains("back at snapshot `marked` after"), "{said}");
     assert_eq!(session.ok(&["shell", "server", "-c", "cat /dev/shm/mark"]), "kept\n");
     let status = session.ok(&["-f", "flat", "status"]);
-    assert!(status.contains("Prefix/Snapshot: marked\n"), "{status}");
+    assert!(status.contains("VMs/server/snapshots: marked\n"), "{status}");
     let listed = session.ok(&["-f", "json", "snapshot"]);
     let listed: serde_json::Value = serde_json::from_str(&listed).expect("it is JSON");
     let marked = &listed["Snapshots"]["all"]["marked"];

@@ -25,6 +25,9 @@ fn the_life_of_a_prefix() {
     assert!(
         status.contains("VMs/client/status: down") && status.contains("VMs/server/status: running")
     );
+    session.ok(&["stop", "server"]);
+    let status = session.ok(&["-f", "flat", "status"]);
+    assert!(status.contains("Networks/lan/status: down"), "nothing runs on it: {status}");
     session.ok(&["stop"]);
     let status = session.ok(&["-f", "flat", "status"]);
     assert!(
@@ -32,6 +35,8 @@ fn the_life_of_a_prefix() {
         "{status}"
     );
     session.ok(&["cleanup"]);
+    assert!(session.workdir().join("default/images").is_dir());
+    session.ok(&["cleanup", "--disks"]);
     assert!(session.workdir().join("default/logs/console/server.log").is_file());
     assert!(!session.workdir().join("default/images").exists());
     session.ok(&["destroy", "--yes"]);
@@ -39,6 +44,8 @@ fn the_life_of_a_prefix() {
 }
 
 fn statuses(session: &Session, when: &str) {
+    let details = session.redacted(&session.ok(&["status", "--details"]));
+    insta::assert_snapshot!(format!("details_{when}"), details);
     for format in ["default", "json", "yaml", "flat"] {
         let status = session.redacted(&session.ok(&["--out-format", format, "status"]));
         insta::assert_snapshot!(format!("status_{when}_{format}"), status);
@@ -57,6 +64,12 @@ fn shells(session: &Session) {
 
     let mut with_input = session.command(&["shell", "client", "-c", "tr a-z A-Z"]);
     assert_eq!(run_within(DEFAULT_LIMIT, &mut with_input, "loud\n").ok(), "LOUD\n");
+    assert_eq!(session.ok(&["shell", "client", "hostname; echo $0 | wc -l"]), "client\n1\n");
+    assert_eq!(session.ok(&["shell", "ient", "echo", "a  b", "*"]), "a  b *\n", "by its end");
+    fs::write(session.path().join("a-script"), "#!/bin/sh\nhostname\necho err >&2\nexit 3\n")
+        .expect("it writes");
+    let ran = run(&mut session.command(&["shell", "server", "a-script"]));
+    assert_eq!((ran.code, &*ran.stdout, &*ran.stderr), (Some(3), "server\n", "err\n"), "{ran:?}");
     let mut script = session.command(&["shell", "server"]);
     assert_eq!(run_within(DEFAULT_LIMIT, &mut script, "hostname\nexit 0\n").ok(), "server\n");
 }

@@ -31,7 +31,7 @@ fn a_vm_that_ends_during_a_command_or_a_start() {
 
     ends_a_start(&prefix);
     prefix.stop().expect("it stops after a start that failed");
-    prefix.cleanup().expect("it is cleaned up");
+    prefix.remove_disks().expect("the disks go");
     let error = prefix.start().expect_err("there are no disks").to_string();
     assert!(error.contains("was cleaned up"), "{error}");
     assert!(prefix.paths().console_log("vm0").is_file(), "logs stay");

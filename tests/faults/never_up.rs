@@ -18,7 +18,7 @@ fn a_vm_with_nothing_to_boot_from() {
     }
     assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
     prefix.stop().expect("it stops");
-    prefix.cleanup().expect("it is cleaned up");
+    prefix.remove_disks().expect("the disks go");
     drop(prefix);
     traces.assert_none_left();
 }

@@ -12,7 +12,7 @@ fn a_prefix_on_a_libvirt_that_runs_already() {
     shared.others_network("10.9.9.1");
     shared.init("prefix", init_file("one-vm.yaml"));
     shared.lago("prefix", &["start"]);
-    let short = shared.status("prefix", "Prefix/UUID")[..8].to_owned();
+    let short = shared.status("prefix", "UUID")[..8].to_owned();
     assert_eq!(shared.names("list"), [format!("{short}-vm0")]);
     assert_eq!(shared.names("net-list"), [format!("{short}-lan"), "theirs".to_owned()]);
     assert_eq!(shared.lago("prefix", &["shell", "vm0", "-c", "hostname"]), "vm0\n");
@@ -43,7 +43,7 @@ nets: {lan: {type: nat, gw: 10.7.0.1}}
 fn prefixes_on_one_libvirt_have_different_subnets() {
     let shared = SharedLibvirt::new("leases");
     let (open, fixed) = (shared.file("open.yaml", OPEN_NET), shared.file("fixed.yaml", FIXED_NET));
-    let gateway = |prefix: &str| shared.status(prefix, "Prefix/Networks/lan/gateway");
+    let gateway = |prefix: &str| shared.status(prefix, "Networks/lan/gateway");
     shared.others_network("192.168.200.1");
     shared.init("left", &open);
     shared.init("right", &open);
@@ -95,7 +95,7 @@ fn a_capsule_of_it_opens_on_a_private_host(shared: &SharedLibvirt) {
         run(command.args(args)).ok()
     };
     assert_eq!(in_opened(&["shell", "vm0", "-c", "cat /dev/shm/mark"]), "memory\n");
-    assert!(in_opened(&["-f", "flat", "status"]).contains("Prefix/Host: private\n"));
+    assert!(in_opened(&["-f", "flat", "status", "--details"]).contains("\nHost: private\n"));
     in_opened(&["destroy", "--yes"]);
 }
 

@@ -58,7 +58,7 @@ impl SharedLibvirt {
         self.lago(prefix, &["init", "--host", "qemu:///system", &init_file]);
     }
 
-    /// What `lago status` says of this, such as `Prefix/UUID`.
+    /// What `lago status` says of this, such as `UUID`.
     #[track_caller]
     pub(crate) fn status(&self, prefix: &str, what: &str) -> String {
         let status = self.lago(prefix, &["-f", "flat", "status"]);

@@ -239,7 +239,8 @@ impl Start<'_> {
             address,
             user: self.vm.spec().ssh_user.clone(),
             identity: self.prefix.paths().ssh_key(),
-            host_key: load_public(&self.prefix.paths().host_key_pub(name))?,
+            host_key: load_public(&self.prefix.paths().host_key_pub(name))?.into(),
+            password: None,
         };
         let reach = Forwarded::new(Arc::clone(&process), console_log);
         let agent = agent::Socket::new(self.socket("agent"));

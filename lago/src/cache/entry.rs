@@ -173,7 +173,7 @@ impl Entry {
 /// environment that it is made from ends with that environment.
 fn use_templates(paths: &Paths, options: &InitOptions, inputs: &KeyInputs) -> Result<()> {
     let id = Uuid::new_v4();
-    write_file(&paths.uuid(), id.to_string().as_bytes(), PRIVATE_MODE)?;
+    write_file(&paths.uuid(), id.simple().to_string().as_bytes(), PRIVATE_MODE)?;
     let Some(store) = &options.store else { return Ok(()) };
     let store = TemplateStore::open(store)?;
     for template in &inputs.templates {

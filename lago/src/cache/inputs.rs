@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{CACHE_FORMAT, Cache, FileInput, Key, KeyInputs, TemplateInput};
 use crate::constants::VERSION;
+use crate::deploy;
 use crate::host::{Acceleration, versions};
 use crate::prefix::{HostKind, InitOptions};
 use crate::spec::{BuildStep, Disk, DiskFormat, DiskKind, FileSource, VmProvider};
@@ -37,6 +38,11 @@ impl Cache {
         for (vm, domain) in &options.init_file.domains {
             if domain.vm_provider != VmProvider::LocalLibvirt {
                 return Err(format!("VM {vm} is a machine that lago does not start"));
+            }
+            // They are not in the prefix yet, whose directory stands for nothing here but a place.
+            let scripts = deploy::sources(&options.init_file, vm, &options.path);
+            for script in scripts.map_err(|error| error_chain(&error))? {
+                files.push(file_input(&script)?);
             }
             for disk in &domain.disks {
                 match source(vm, disk)? {

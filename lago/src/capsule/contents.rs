@@ -22,7 +22,7 @@ use crate::utils::{FileError, read_text};
 
 /// What of a prefix's own files is no evidence: what is packed in another way, is made anew, or only means something
 /// while the prefix is there.
-const LEFT_OUT: [&str; 11] = [
+const LEFT_OUT: [&str; 14] = [
     "images",
     "layers",
     "snapshots",
@@ -34,6 +34,9 @@ const LEFT_OUT: [&str; 11] = [
     "uuid",
     LOCK_FILE,
     "capsule.json",
+    "initialized",
+    "id_rsa",
+    "id_rsa.pub",
 ];
 
 /// Everything that is going to be in a capsule.

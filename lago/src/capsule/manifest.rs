@@ -28,7 +28,7 @@ pub(super) const MOST_FILES: usize = 100_000;
 const LONGEST_PATH: usize = 1024;
 
 /// What a prefix makes itself, so that no file of a capsule may take its place.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 13] = [
     MANIFEST,
     SUMS,
     "prefix.json",
@@ -39,6 +39,9 @@ const RESERVED: [&str; 10] = [
     "forks",
     "host",
     "capsules",
+    "initialized",
+    "id_rsa",
+    "id_rsa.pub",
 ];
 
 /// What a capsule says about itself: its first member, `manifest.json`.

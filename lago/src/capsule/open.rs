@@ -99,7 +99,7 @@ impl Opening<'_> {
         }
         // An identity of its own, by which the store knows it: that of the guests may be here twice.
         let id = Uuid::new_v4();
-        write_file(&paths.uuid(), id.to_string().as_bytes(), PRIVATE_MODE)?;
+        write_file(&paths.uuid(), id.simple().to_string().as_bytes(), PRIVATE_MODE)?;
         let bases =
             self.bases.iter().map(|base| base.image(id, paths)).collect::<Result<Vec<_>>>()?;
         tracing::info_span!("unpack").in_scope(|| self.unpack(members))?;

@@ -2,16 +2,19 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::output::OutFormat;
-use crate::Prefix;
+use super::lago_options::LagoOptions;
+use super::output::{OutFormat, sorted};
 use crate::config::Config;
+use crate::constants::{CURRENT_LINK, DEFAULT_PREFIX};
 use crate::paths::Paths;
 use crate::templates::{TemplateRepository, repositories};
 use crate::utils::{PrefixLog, error_chain};
 use crate::workdir::Workdir;
+use crate::{Prefix, Vm};
 
 /// What the command line says before the verb.
 #[derive(Debug)]
@@ -20,10 +23,28 @@ pub(super) struct Context {
     pub(super) prefix_name: Option<String>,
     pub(super) prefix_path: Option<PathBuf>,
     pub(super) out_format: OutFormat,
+    pub(super) lago: LagoOptions,
     pub(super) log: PrefixLog,
 }
 
+/// Where the prefix is that a verb is about.
+#[derive(Debug)]
+pub(super) enum Located {
+    /// In a directory by itself.
+    Alone(PathBuf),
+    /// In a workdir, under this name or as the current one.
+    In(Workdir, Option<String>),
+}
+
 impl Context {
+    /// The settings, with what the command line says instead of some of them.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load()?;
+        config.libvirt_uri = self.lago.libvirt_url.clone().or(config.libvirt_uri);
+        config.lease_dir = self.lago.lease_dir.clone().or(config.lease_dir);
+        Ok(config)
+    }
+
     /// The workdir that was named, or the one around the current directory.
     pub(super) fn workdir(&self) -> anyhow::Result<Workdir> {
         Ok(match &self.workdir {
@@ -32,15 +53,62 @@ impl Context {
         })
     }
 
+    /// Where the prefix is: the one that was named, else the one that the current directory is in, else the current one of
+    /// the workdir.
+    pub(super) fn located(&self) -> anyhow::Result<Located> {
+        if let Some(path) = &self.prefix_path {
+            return Ok(Located::Alone(path.clone()));
+        }
+        let name = self.prefix_name.clone().filter(|name| name != CURRENT_LINK);
+        if self.workdir.is_none()
+            && self.prefix_name.is_none()
+            && let Some(here) = prefix_around(&std::env::current_dir()?)
+        {
+            return Ok(here);
+        }
+        Ok(Located::In(self.workdir()?, name))
+    }
+
+    /// The directory of the prefix that the verb is about.
+    pub(super) fn prefix_path(&self) -> anyhow::Result<PathBuf> {
+        Ok(match self.located()? {
+            Located::Alone(path) => path,
+            Located::In(workdir, name) => workdir.resolve(name.as_deref())?,
+        })
+    }
+
     /// The prefix that the verb is about.
     pub(super) fn prefix(&self) -> anyhow::Result<Prefix> {
-        let path = match &self.prefix_path {
-            Some(path) => path.clone(),
-            None => self.workdir()?.resolve(self.prefix_name.as_deref())?,
-        };
-        let prefix = Prefix::open(path)?;
+        let prefix = Prefix::open(self.prefix_path()?)?;
         self.log_into(prefix.paths());
         Ok(prefix)
+    }
+
+    /// The name of a new prefix, if the command line says one.
+    pub(super) fn new_name(&self) -> Option<String> {
+        self.prefix_name.as_deref().map(|name| match name {
+            // As the current one there is none yet.
+            CURRENT_LINK => DEFAULT_PREFIX.to_owned(),
+            name => name.to_owned(),
+        })
+    }
+
+    /// Waits until a command can be run in the guest, without a word.
+    pub(super) fn wait_for(&self, vm: &Vm) -> anyhow::Result<()> {
+        if !vm.alive()? {
+            // The next thing that is asked of it says so, and what to do.
+            return Ok(());
+        }
+        Ok(vm.ssh().wait(self.ssh_limit(vm)?)?)
+    }
+
+    /// How long a guest may take until it answers: as the command line says, else the init file, else the settings.
+    pub(super) fn ssh_limit(&self, vm: &Vm) -> anyhow::Result<Duration> {
+        let of_the_vm = vm.spec().boot_time_sec.map(Duration::from_secs);
+        match self.lago.ssh_limit().or(of_the_vm) {
+            Some(limit) => Ok(limit),
+            None => Ok(self.config()?.start_limit),
+        }
     }
 
     /// What the verb has done and does is logged in this prefix.
@@ -52,12 +120,27 @@ impl Context {
 
     /// The template repositories of the settings.
     pub(super) fn template_repositories() -> anyhow::Result<Vec<TemplateRepository>> {
-        let config = Config::load()?;
-        Ok(repositories(&config)?)
+        Ok(repositories(&Config::load()?)?)
     }
 
     /// Prints what a verb found out, in the format that was asked for.
     pub(super) fn print(&self, value: &Value) -> anyhow::Result<()> {
         Ok(std::io::stdout().write_all(self.out_format.render(value).as_bytes())?)
     }
+
+    /// Prints what Lago's verb found out too, in the order in which it did.
+    pub(super) fn print_as_lago(&self, value: &Value) -> anyhow::Result<()> {
+        self.print(&sorted(value))
+    }
+}
+
+/// The prefix that is in this directory or in one above it.
+fn prefix_around(directory: &std::path::Path) -> Option<Located> {
+    let prefix = directory.ancestors().find(|path| Paths::new(*path).is_prefix())?;
+    let in_workdir = || {
+        let name = prefix.file_name()?.to_str()?.to_owned();
+        let workdir = prefix.parent().filter(|workdir| workdir.join(CURRENT_LINK).is_symlink())?;
+        Some(Located::In(Workdir::open(workdir).ok()?, Some(name)))
+    };
+    Some(in_workdir().unwrap_or_else(|| Located::Alone(prefix.to_owned())))
 }

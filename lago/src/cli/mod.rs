@@ -1,16 +1,21 @@
 //! The `lago` command. Each verb is a few lines over the library.
 
+mod completion;
 mod context;
+mod lago_options;
 mod output;
 mod place;
+mod plugins;
 mod progress;
 mod units;
+mod usage;
 mod verbs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
@@ -18,6 +23,7 @@ use crate::config::Config;
 use crate::constants::VERSION;
 use crate::utils::{PrefixLog, error_chain};
 use context::Context;
+use lago_options::LagoOptions;
 use output::OutFormat;
 
 /// The exit code of a verb that failed.
@@ -28,24 +34,36 @@ pub const EXIT_USAGE: u8 = 2;
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 the command line was not understood; `lago shell -c` exits as the command in the guest
 did, and with 128 + N when signal N ended it.
-Environment: LAGO_LOG filters what is logged (such as `lago=debug`), LAGO_<SETTING> overrides a setting of lago.conf.";
+Environment: LAGO_LOG filters what is logged (such as `lago=debug`), LAGO_<SETTING> overrides a setting of lago.conf.
+Other verbs: a program `lago-NAME` or `lagocli-NAME` on the PATH is the verb NAME. It finds the prefix in LAGO_PREFIX_PATH, the \
+directory around it in LAGO_WORKDIR_PATH, and this program in LAGO_PROGRAM.";
 
 /// Brings up several virtual machines, their networks and their disks from one init file, into one directory.
 #[derive(Debug, Parser)]
 #[command(name = "lago", version, after_help = AFTER_HELP, infer_long_args = true)]
 struct Arguments {
     /// The workdir; without it, `.lago` here or in the nearest directory above.
-    #[arg(short = 'w', long, global = true, env = "LAGO_WORKDIR", value_name = "DIR")]
+    #[arg(
+        short = 'w',
+        long,
+        alias = "workdir-path",
+        global = true,
+        env = "LAGO_WORKDIR",
+        value_name = "DIR"
+    )]
     workdir: Option<PathBuf>,
 
-    /// Which prefix of the workdir; without it, the current one.
-    #[arg(short = 'P', long, global = true, env = "LAGO_PREFIX_NAME", value_name = "NAME")]
+    /// Which prefix of the workdir; without it, the one that the current directory is in, or else the current one.
+    #[arg(
+        short = 'P', long, global = true, env = "LAGO_PREFIX_NAME", value_name = "NAME",
+        add = completion::prefixes()
+    )]
     prefix_name: Option<String>,
 
-    /// A prefix by its directory, in any workdir or none.
+    /// A prefix by its directory, in any workdir or none; `LAGO_PREFIX_PATH` where nothing names another one.
     #[arg(
-        short = 'p', long, visible_alias = "prefix", global = true, env = "LAGO_PREFIX_PATH",
-        value_name = "DIR", conflicts_with_all = ["workdir", "prefix_name"]
+        short = 'p', long, visible_alias = "prefix", global = true, value_name = "DIR",
+        conflicts_with_all = ["workdir", "prefix_name"]
     )]
     prefix_path: Option<PathBuf>,
 
@@ -54,8 +72,11 @@ struct Arguments {
     out_format: OutFormat,
 
     /// How much is logged to stderr, instead of the setting `loglevel`: off, error, warn, info, debug or trace.
-    #[arg(short = 'l', long, global = true, value_name = "LEVEL")]
+    #[arg(short = 'l', long, global = true, value_name = "LEVEL", value_parser = level)]
     loglevel: Option<LevelFilter>,
+
+    #[command(flatten)]
+    lago: LagoOptions,
 
     #[command(subcommand)]
     verb: Verb,
@@ -69,12 +90,14 @@ enum Verb {
     Start(verbs::start::Arguments),
     /// Pull the plug of VMs.
     Stop(verbs::stop::Arguments),
-    /// Stop everything and remove the disks; logs stay.
-    Cleanup,
+    /// Have guests power off by themselves, or start anew with --reboot.
+    Shutdown(verbs::shutdown::Arguments),
+    /// Stop everything; what the VMs wrote stays, unless --disks removes it.
+    Cleanup(verbs::cleanup::Arguments),
     /// Stop everything and remove the prefix, or the whole workdir with --all-prefixes.
     Destroy(verbs::destroy::Arguments),
     /// Show the prefix: its networks, its VMs, what they are doing.
-    Status,
+    Status(verbs::status::Arguments),
     /// List prefixes, VMs, networks or templates.
     List(verbs::list::Arguments),
     /// Choose the prefix of the workdir that verbs use.
@@ -104,15 +127,24 @@ enum Verb {
     CopyFromVm(verbs::copy::FromVmArguments),
     /// Make a TCP port of a VM one of this machine's loopback interface, until Ctrl-C.
     Forward(verbs::forward::Arguments),
+    /// Run the deploy scripts that the init file lists for the VMs.
+    Deploy(verbs::deploy::Arguments),
     /// Gather what is known of the environment in a directory: consoles, journals, artifacts, screenshots, logs.
     Collect(verbs::collect::Arguments),
     /// Print an ssh configuration with which `ssh VM` works.
     SshConfig(verbs::ssh_config::Arguments),
+    /// Print the VMs as an inventory of Ansible's, in groups.
+    #[command(name = "ansible_hosts", visible_alias = "ansible-hosts")]
+    AnsibleHosts(verbs::ansible_hosts::Arguments),
     /// Show or remove the cached environments that suites start from, or switch the cache on or off.
     #[command(subcommand)]
     Cache(verbs::cache::Command),
     /// Print a configuration file with all settings, what they are for, and their defaults.
     GenerateConfig(verbs::generate_config::Arguments),
+    /// Print a script with which a shell completes verbs, options and names.
+    Completion(verbs::completion::Arguments),
+    /// Write the manual pages.
+    GenerateMan(verbs::generate_man::Arguments),
     /// Make a crate with a suite, an init file and files for CI, which passes as it is.
     New(verbs::new::Arguments),
     /// Add images by their address, or bring templates into the store.
@@ -129,22 +161,40 @@ enum Verb {
     /// Connect standard input and output to a TCP port of a VM; what `ssh-config` uses as its proxy.
     #[command(hide = true)]
     Connect(verbs::ssh_config::ConnectArguments),
+    /// A program on the PATH.
+    #[command(external_subcommand)]
+    Plugin(Vec<OsString>),
+}
+
+/// A level of logging, also in Python's words.
+fn level(text: &str) -> Result<LevelFilter, String> {
+    let ours = match text {
+        "warning" => "warn",
+        "critical" => "error",
+        other => other,
+    };
+    ours.parse().map_err(|_| "it should be off, error, warn, info, debug or trace".to_owned())
 }
 
 /// Runs the command line and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = arguments.into_iter().collect();
-    let arguments = match Arguments::try_parse_from(&words) {
+    match completion::answer(&words) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return refuse(&error, &words),
+    }
+    let arguments = match usage::parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
-            // A closed stdout is the reader's choice, not a failure.
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return refuse(&error, &words),
     };
+    if let Verb::Plugin(plugin) = &arguments.verb
+        && plugins::find(&plugin[0]).is_none()
+    {
+        return refuse(&usage::unknown_verb(&plugin[0]), &words);
+    }
     let log = PrefixLog::default();
-    begin_logging(arguments.loglevel, &log);
+    begin_logging(&arguments, &log);
     tracing::debug!("lago {VERSION}: {}", line(&words));
     match run(arguments, log) {
         Ok(code) => {
@@ -160,37 +210,51 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Prints help, or what is wrong with the command line.
+fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    usage::print(error, words);
+    ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 })
+}
+
 /// The command line as a shell takes it.
 fn line(words: &[OsString]) -> String {
     let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
     shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
 }
 
-fn begin_logging(wanted: Option<LevelFilter>, log: &PrefixLog) {
+fn begin_logging(arguments: &Arguments, log: &PrefixLog) {
     // A verb that needs the settings says what is wrong with them; the others work without.
     let config = Config::load().ok();
     let configured = config.as_ref().map(|config| config.loglevel);
-    progress::install(wanted.or(configured).unwrap_or(LevelFilter::INFO), log);
+    let level = arguments.loglevel.or(configured).unwrap_or(LevelFilter::INFO);
+    progress::install(level, arguments.lago.ignore_warnings, log);
     for warning in config.iter().flat_map(Config::warnings) {
         tracing::warn!("{warning}");
     }
 }
 
 fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
+    // It is what a plugin is given, and may name another prefix.
+    let is_named = arguments.workdir.is_some() || arguments.prefix_name.is_some();
+    let prefix_of_environment =
+        std::env::var_os("LAGO_PREFIX_PATH").filter(|path| !is_named && !path.is_empty());
+    let prefix_of_environment = prefix_of_environment.map(PathBuf::from);
     let context = Context {
         workdir: arguments.workdir,
         prefix_name: arguments.prefix_name,
-        prefix_path: arguments.prefix_path,
+        prefix_path: arguments.prefix_path.or(prefix_of_environment),
         out_format: arguments.out_format,
+        lago: arguments.lago,
         log,
     };
     match arguments.verb {
         Verb::Init(verb) => verb.run(&context)?,
         Verb::Start(verb) => verb.run(&context)?,
         Verb::Stop(verb) => verb.run(&context)?,
-        Verb::Cleanup => context.prefix()?.cleanup()?,
+        Verb::Shutdown(verb) => verb.run(&context)?,
+        Verb::Cleanup(verb) => verb.run(&context)?,
         Verb::Destroy(verb) => verb.run(&context)?,
-        Verb::Status => verbs::status::run(&context)?,
+        Verb::Status(verb) => verb.run(&context)?,
         Verb::List(verb) => verb.run(&context)?,
         Verb::SetCurrent(verb) => verb.run(&context)?,
         Verb::Snapshot(verb) => verb.run(&context)?,
@@ -205,16 +269,24 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::CopyToVm(verb) => verb.run(&context)?,
         Verb::CopyFromVm(verb) => verb.run(&context)?,
         Verb::Forward(verb) => verb.run(&context)?,
+        Verb::Deploy(verb) => verb.run(&context)?,
         Verb::Collect(verb) => verb.run(&context)?,
         Verb::SshConfig(verb) => verb.run(&context)?,
+        Verb::AnsibleHosts(verb) => verb.run(&context)?,
         Verb::Cache(verb) => verb.run(&context)?,
         Verb::GenerateConfig(_) => verbs::generate_config::run()?,
+        Verb::Completion(verb) => verb.run()?,
+        Verb::GenerateMan(verb) => verb.run()?,
         Verb::New(verb) => verb.run()?,
         Verb::Template(verb) => verb.run(&context)?,
         Verb::TemplateRepo(verb) => verb.run(&context)?,
         Verb::Store(verb) => verb.run(&context)?,
         Verb::Doctor => return verbs::doctor::run(&context),
         Verb::Connect(verb) => verb.run(&context)?,
+        Verb::Plugin(words) => {
+            let program = plugins::find(&words[0]).context("the program has just gone")?;
+            return plugins::run(&context, &program, &words[1..]);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,17 +15,20 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// The directory, or in the workdir the name that the command line has; otherwise this one.
+    /// The directory, or in the workdir (this one, or the one of the command line) the name that the command line has;
+    /// otherwise this one.
     pub(super) fn of(
         context: &Context,
         directory: Option<PathBuf>,
+        workdir: Option<PathBuf>,
         name: &str,
     ) -> anyhow::Result<Self> {
-        if let Some(path) = directory {
+        if let Some(path) = directory.filter(|_| workdir.is_none()) {
             return Ok(Self::Alone(path));
         }
-        let workdir = context.workdir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_WORKDIR));
-        let name = context.prefix_name.clone().unwrap_or_else(|| name.to_owned());
+        let workdir = workdir.or_else(|| context.workdir.clone());
+        let workdir = workdir.unwrap_or_else(|| PathBuf::from(DEFAULT_WORKDIR));
+        let name = context.new_name().unwrap_or_else(|| name.to_owned());
         Ok(Self::Workdir(Workdir::create(&workdir)?, name))
     }
 

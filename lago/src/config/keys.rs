@@ -78,22 +78,75 @@ pub(super) static KEYS: [Key; 12] = [
     ),
 ];
 
-/// What Lago called settings that have another name here.
+/// What Lago calls settings that have another name here.
 static LAGO_NAMES: [(&str, &str); 3] = [
     ("template_store", "store"),
     ("template_repo", "template_repo_path"),
     ("libvirt_url", "libvirt_uri"),
 ];
 
+/// Settings of Lago that decide nothing here: what they are about is said on the command line or in the init file, or does
+/// not exist.
+static LAGO_ONLY: [&str; 15] = [
+    "default_root_password",
+    "default_vm_provider",
+    "default_vm_type",
+    "ignore_warnings",
+    "libvirt_password",
+    "libvirt_user",
+    "libvirt_username",
+    "logdepth",
+    "out_format",
+    "prefix_name",
+    "reposync_dir",
+    "ssh_password",
+    "ssh_timeout",
+    "ssh_tries",
+    "ssh_user",
+];
+
+/// The verbs of Lago, each of which has a section for its options there.
+static LAGO_SECTIONS: [&str; 20] = [
+    "ansible_hosts",
+    "cleanup",
+    "collect",
+    "console",
+    "copy-from-vm",
+    "copy-to-vm",
+    "deploy",
+    "destroy",
+    "export",
+    "generate-config",
+    "init",
+    "list",
+    "revert",
+    "set-current",
+    "shell",
+    "shutdown",
+    "snapshot",
+    "start",
+    "status",
+    "stop",
+];
+
+/// The setting of this name, or of this name in Lago.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    let lagos = LAGO_NAMES.iter().find(|(lago, _)| *lago == name).map(|(_, here)| *here);
+    KEYS.iter().find(|key| key.name == lagos.unwrap_or(name))
 }
 
-/// The key that `name` may be a misspelling of, or Lago's word for.
+/// Whether Lago has a setting of this name that decides nothing here.
+pub(super) fn is_only_lagos(name: &str) -> bool {
+    LAGO_ONLY.contains(&name)
+}
+
+/// Whether Lago has the options of a verb in this section. Those of `init` that are settings here are read from there, too.
+pub(super) fn is_section_of_lago(name: &str) -> bool {
+    LAGO_SECTIONS.contains(&name) || LAGO_SECTIONS.contains(&&*name.replace('_', "-"))
+}
+
+/// The key that `name` may be a misspelling of.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    if let Some((_, here)) = LAGO_NAMES.iter().find(|(lago, _)| *lago == name) {
-        return Some(here);
-    }
     let distance = |key: &&Key| strsim::damerau_levenshtein(key.name, name);
     let near = KEYS.iter().min_by_key(distance)?;
     (distance(&near) <= TYPO_DISTANCE).then_some(near.name)

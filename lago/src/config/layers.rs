@@ -72,6 +72,7 @@ impl Sources {
                         origin: Origin::Environment(name.to_owned()),
                     });
                 }
+                Variable::OnlyLagos => said_to_lago(&Origin::Environment(name.to_owned())),
                 Variable::Typo(warning) => warnings.push(warning),
                 _ => {}
             }
@@ -83,8 +84,14 @@ impl Sources {
     }
 }
 
+/// What Lago decides by it is no mistake, so it is not worth a warning.
+fn said_to_lago(origin: &Origin) {
+    tracing::debug!("{origin}: this is a setting of Lago that decides nothing here");
+}
+
 enum Variable {
     Key(&'static Key),
+    OnlyLagos,
     Typo(String),
     Other,
 }
@@ -93,12 +100,15 @@ fn variable(name: &str) -> Result<Variable, ConfigError> {
     let origin = || Origin::Environment(name.to_owned());
     if let Some((section, key)) = name.strip_prefix("LAGO__").and_then(|rest| rest.split_once("__"))
     {
-        return known(&section.to_ascii_lowercase(), &key.to_ascii_lowercase(), origin)
-            .map(Variable::Key);
+        let known = known(&section.to_ascii_lowercase(), &key.to_ascii_lowercase(), origin)?;
+        return Ok(known.map_or(Variable::OnlyLagos, Variable::Key));
     }
     let Some(key) = name.strip_prefix("LAGO_") else { return Ok(Variable::Other) };
     let key = key.to_ascii_lowercase();
     // Other programs use variables of this form too, so that an unknown one is no error.
+    if keys::is_only_lagos(&key) {
+        return Ok(Variable::OnlyLagos);
+    }
     Ok(match (keys::find(&key), keys::nearest(&key)) {
         (Some(key), _) => Variable::Key(key),
         (None, Some(near)) => Variable::Typo(format!(
@@ -109,20 +119,28 @@ fn variable(name: &str) -> Result<Variable, ConfigError> {
     })
 }
 
+/// The setting, or nothing for one that only Lago has.
 fn known(
     section: &str,
     key: &str,
     origin: impl Fn() -> Origin,
-) -> Result<&'static Key, ConfigError> {
+) -> Result<Option<&'static Key>, ConfigError> {
+    if keys::is_section_of_lago(section) {
+        return Ok(if section == "init" { keys::find(key) } else { None });
+    }
     if section != SECTION {
         let (what, advice) =
             (format!("section `{section}`"), format!("the section is `{SECTION}`"));
         return Err(ConfigError::Unknown { origin: origin(), what, advice });
     }
-    keys::find(key).ok_or_else(|| {
+    if keys::is_only_lagos(key) {
+        return Ok(None);
+    }
+    let unknown = || {
         let (what, advice) = (format!("key `{key}`"), keys::advice(key));
         ConfigError::Unknown { origin: origin(), what, advice }
-    })
+    };
+    keys::find(key).map(Some).ok_or_else(unknown)
 }
 
 fn read_file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
@@ -148,8 +166,13 @@ fn read_file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
             let before = settings.iter().filter(|setting| setting.key.name == name).count();
             let line = line_of(&text, section, name, before);
             let origin = Origin::File { path: path.to_owned(), line };
-            let key = known(section.trim(), name, || origin.clone())?;
-            if before > 0 {
+            let Some(key) = known(section.trim(), name, || origin.clone())? else {
+                said_to_lago(&origin);
+                continue;
+            };
+            // The same under another name.
+            let is_there = settings.iter().any(|setting| setting.key.name == key.name);
+            if before > 0 || is_there {
                 return Err(ConfigError::Duplicate { origin, key: name.to_owned() });
             }
             settings.push(Setting { key, value: value.trim().to_owned(), origin });

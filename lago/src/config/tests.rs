@@ -92,8 +92,8 @@ fn a_variable_can_name_its_section() {
         text,
         "environment variable LAGO__LAGO__ACEL: there is no key `acel`; did you mean `accel`?"
     );
-    let text = bad(&[("LAGO__INIT__ACCEL", "tcg")], &[]);
-    assert!(text.contains("there is no section `init`; the section is `lago`"), "{text}");
+    let text = bad(&[("LAGO__WEB__ACCEL", "tcg")], &[]);
+    assert!(text.contains("there is no section `web`; the section is `lago`"), "{text}");
 }
 
 #[test]
@@ -111,18 +111,10 @@ fn an_unknown_key_is_said_with_its_place() {
     assert_eq!(text, "0.conf:5: there is no key `stroe`; did you mean `store`?");
     let text = bad(&[], &["[lago]\ncolour = red"]);
     assert!(text.starts_with("0.conf:2: there is no key `colour`; the keys are store, "), "{text}");
-    let text = bad(&[], &["[lago]\naccel = tcg\n[init]\nstore = /x\n"]);
-    assert_eq!(text, "0.conf:4: there is no section `init`; the section is `lago`");
+    let text = bad(&[], &["[lago]\naccel = tcg\n[web]\nstore = /x\n"]);
+    assert_eq!(text, "0.conf:4: there is no section `web`; the section is `lago`");
     let text = bad(&[], &["store = /x\n[lago]\n"]);
     assert_eq!(text, "0.conf:1: there is no section ``; the section is `lago`");
-}
-
-#[test]
-fn a_key_of_lagos_is_told_by_its_name_here() {
-    let text = bad(&[], &["[lago]\ntemplate_store = /x\n"]);
-    assert_eq!(text, "0.conf:2: there is no key `template_store`; did you mean `store`?");
-    let config = good(&[("LAGO_TEMPLATE_REPO", "/x")], &[]);
-    assert!(config.warnings()[0].ends_with("did you mean LAGO_TEMPLATE_REPO_PATH?"));
 }
 
 #[test]
@@ -199,4 +191,28 @@ fn an_unreadable_file_is_an_error() {
     let sources = Sources { environment: Vec::new(), files: vec![dir.path().to_owned()] };
     let text = Config::from_sources(&sources).unwrap_err().to_string();
     assert!(text.starts_with(&format!("cannot read {}", dir.path().display())), "{text}");
+}
+
+#[test]
+fn the_configuration_of_lago_is_taken() {
+    let file = "
+[lago]
+libvirt_url = qemu:///system
+loglevel = debug
+ssh_user = root
+logdepth = 3
+[init]
+template_store = /var/lib/lago/store
+set_current = true
+[copy-to-vm]
+host = x
+";
+    let config = good(&[("LAGO__START__WAIT_SUSPEND", "1.0"), ("LAGO_SSH_TRIES", "3")], &[file]);
+    assert_eq!(config.libvirt_uri.as_deref(), Some("qemu:///system"));
+    assert_eq!(config.store, Some("/var/lib/lago/store".into()));
+    assert!(config.warnings().is_empty());
+    let config = good(&[("LAGO__LAGO__LIBVIRT_URL", "qemu:///system")], &[]);
+    assert_eq!(config.libvirt_uri.as_deref(), Some("qemu:///system"));
+    let text = bad(&[], &["[lago]\nstore = /a\ntemplate_store = /b\n"]);
+    assert!(text.contains("`template_store` is there a second time"), "{text}");
 }

@@ -63,15 +63,16 @@ pub enum GuestError {
     },
     /// Another server answered, or the guest has lost its identity. The connection was closed at once.
     #[error(
-        "{vm}: the ssh server at {address} has another host key than the one made for this VM: expected {expected}, \
-         found {found}; the guest did not take its identity from the seed, or another machine has its address"
+        "{vm}: the ssh server at {address} has another host key than this VM: expected {expected}, \
+         found {found}; the guest has lost its identity or did not take the one it was given, or another machine has its \
+         address"
     )]
     HostKeyMismatch {
         /// The VM's name.
         vm: String,
         /// Where the server is.
         address: SocketAddr,
-        /// The fingerprint of the VM's key.
+        /// The fingerprint of the VM's key, and where it is kept if it was learnt.
         expected: String,
         /// The fingerprint of the key that was offered.
         found: String,

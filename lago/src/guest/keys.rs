@@ -1,5 +1,6 @@
 //! Key pairs for ssh: the ones that let us in, and the ones by which a guest is known.
 
+use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +11,7 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey, PublicKey};
 use tempfile::NamedTempFile;
 
 use super::{GuestError, Result};
+use crate::utils::create_dir;
 
 /// An ed25519 key pair. Its private half is never printed.
 #[derive(Debug, Clone)]
@@ -31,8 +33,7 @@ impl KeyPair {
         let private = PrivateKey::read_openssh_file(path)
             .map_err(|error| failure(path, "cannot read the private key", &error))?;
         if private.is_encrypted() {
-            let detail = "it has a passphrase; take a key without one".to_owned();
-            return Err(GuestError::Key { path: path.to_owned(), detail });
+            return Err(passphrase(path));
         }
         Ok(Self { private })
     }
@@ -82,6 +83,68 @@ pub fn public_path(path: &Path) -> PathBuf {
 pub fn load_public(path: &Path) -> Result<PublicKey> {
     PublicKey::read_openssh_file(path)
         .map_err(|error| failure(path, "cannot read the public key", &error))
+}
+
+/// Keeps a public key at `path`, unless there is one already; returns the one that is there now.
+pub(crate) fn remember(path: &Path, key: &PublicKey) -> Result<PublicKey> {
+    let line =
+        key.to_openssh().map_err(|error| failure(path, "cannot encode the public key", &error))?;
+    if let Some(parent) = path.parent() {
+        create_dir(parent).map_err(|error| failure(path, "cannot write", &error))?;
+    }
+    match write_new_io(path, format!("{line}\n").as_bytes(), 0o644) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(failure(path, "cannot write", &error))
+        }
+        _ => load_public(path),
+    }
+}
+
+/// A private key to log in with.
+#[derive(Debug, Clone)]
+pub(crate) enum Identity {
+    /// In OpenSSH's format.
+    OpenSsh(Box<KeyPair>),
+    /// In an older format, which is OpenSSL's to understand: such keys are in the images of others.
+    Pem(Pem),
+}
+
+/// The text of a private key, which is never printed.
+#[derive(Clone)]
+pub(crate) struct Pem(String);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pem(..)")
+    }
+}
+
+impl Identity {
+    /// Reads a private key. One with a passphrase is refused: nobody is there to type it.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| failure(path, "cannot read the private key", &error))?;
+        if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----") || !text.contains("-----BEGIN ") {
+            return KeyPair::load(path).map(Box::new).map(Self::OpenSsh);
+        }
+        if text.contains("ENCRYPTED") {
+            return Err(passphrase(path));
+        }
+        Ok(Self::Pem(Pem(text)))
+    }
+
+    /// Calls with the key's text.
+    pub(crate) fn with_text<T>(&self, call: impl FnOnce(&str) -> T) -> Result<T> {
+        match self {
+            Self::OpenSsh(pair) => Ok(call(&pair.private_text()?)),
+            Self::Pem(Pem(text)) => Ok(call(text)),
+        }
+    }
+}
+
+fn passphrase(path: &Path) -> GuestError {
+    let detail = "it has a passphrase; take a key without one".to_owned();
+    GuestError::Key { path: path.to_owned(), detail }
 }
 
 fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {

@@ -7,6 +7,7 @@ pub mod agent;
 mod command;
 pub mod console;
 mod error;
+mod host_key;
 pub mod keys;
 pub mod os_release;
 mod output;
@@ -17,10 +18,11 @@ pub mod ssh;
 pub use agent::{Agent, AgentChannel, AgentFault, AgentOutput};
 pub use command::{Cmd, DEFAULT_COMMAND_LIMIT};
 pub use error::{CommandFailed, ConnectStep, GuestError};
+pub use host_key::HostKey;
 pub use os_release::OsRelease;
 pub use output::{GuestStatus, Output};
 pub use service::{Runner, Service, ServiceState};
-pub use ssh::{Reach, Ssh, SshTarget, Streams, Terminal, Transferred};
+pub use ssh::{Password, Reach, Ssh, SshTarget, Streams, Terminal, Transferred};
 
 /// A result with [`GuestError`].
 pub type Result<T, E = GuestError> = std::result::Result<T, E>;

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::identity::Identities;
-use super::{HostKind, Prefix, PrefixError, Record, disks, networks, removal};
+use super::{
+    HostKind, Prefix, PrefixError, Record, disks, metadata, names_of_lago, networks, removal,
+};
 use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::AccelerationChoice;
@@ -18,7 +20,7 @@ use crate::templates::{
     StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
 };
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
-use crate::{Result, sysprep};
+use crate::{Result, deploy, sysprep};
 
 /// What a prefix is made from.
 #[derive(Debug)]
@@ -115,6 +117,7 @@ pub(crate) fn init_again(prefix: &Prefix, options: &InitOptions) -> Result<Prefi
     prefix.virt_env().stop()?;
     // From here on it is a half one: the old record must not be taken for that of the new disks.
     removal::mark(paths)?;
+    names_of_lago::remove(paths)?;
     disks::remove(paths)?;
     fs::remove_dir_all(paths.ssh()).map_err(FileError::io("remove", &paths.ssh()))?;
     make(paths, options)
@@ -174,15 +177,16 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
         create_dir(&dir)?;
     }
     let id = Uuid::new_v4();
-    write_file(&paths.uuid(), id.to_string().as_bytes(), PRIVATE_MODE)?;
+    write_file(&paths.uuid(), id.simple().to_string().as_bytes(), PRIVATE_MODE)?;
     let plan = networks::make_plan(paths, id, options)?;
     require_way_in(&plan)?;
     let identities = Identities::make(paths, id, &options.init_file, &plan)?;
     let disks = disks::make(paths, id, options)?;
     let acceleration = options.acceleration.resolve();
     let disks = identities.give(paths, &options.init_file, acceleration, disks)?;
-    let mut record =
-        Record::new(id, options.host.clone(), acceleration, options.init_file.clone(), plan, disks);
+    let init_file = deploy::take_in(paths, &options.init_file)?;
+    let mut record = Record::new(id, options.host.clone(), acceleration, init_file, plan, disks);
+    record.disk_metadata = metadata::of_disks(options)?;
     record.lease_dir =
         options.lease_dir.clone().filter(|_| matches!(options.host, HostKind::Uri(_)));
     Prefix::establish(paths, record)

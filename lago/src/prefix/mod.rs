@@ -10,11 +10,14 @@ mod identity;
 mod init;
 pub(crate) mod layers;
 mod mappings;
+mod metadata;
+mod names_of_lago;
 mod networks;
 mod record;
 pub(crate) mod removal;
 pub(crate) mod state;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -88,6 +91,7 @@ impl Prefix {
     /// Makes the directory a prefix, by its record, once all else is in it.
     pub(crate) fn establish(paths: &Paths, record: Record) -> Result<Self> {
         record.write(paths)?;
+        names_of_lago::put(paths)?;
         let prefix = Self::assemble(paths.clone(), record)?;
         fs::remove_file(paths.unfinished()).map_err(|source| PrefixError::Io {
             action: "remove",
@@ -169,12 +173,13 @@ impl Prefix {
         let _lock = self.lock_settled()?;
         self.require_complete()?;
         self.record.confirm_leases(self.paths.prefix())?;
+        names_of_lago::mark_initialized(&self.paths)?;
         self.virt_env.start(&vms)?;
         Ok(vms)
     }
 
-    /// Pulls the plug of these VMs (all when there are no names). When all are asked for, the networks and a private
-    /// host go as well.
+    /// Pulls the plug of these VMs (all when there are no names). Networks on which nothing runs any more go as well, and
+    /// a private host with the last VM.
     pub fn stop_vms(&self, names: &[String]) -> Result<()> {
         if names.is_empty() {
             return self.stop();
@@ -182,8 +187,56 @@ impl Prefix {
         let vms = self.virt_env.select(names)?;
         let _lock = self.lock()?;
         if self.host().is_running() {
-            parallel(vms, Vm::stop)?;
+            parallel(&vms, |vm| vm.stop())?;
+            self.take_down_unused(&vms)?;
         }
+        Ok(())
+    }
+
+    /// Asks the guests of these VMs (all when there are no names) to power off, all at once, each with this limit, and
+    /// takes down what nothing runs on any more. A VM that is down already is left alone.
+    pub fn shutdown(&self, names: &[String], limit: Duration) -> Result<()> {
+        let vms = self.virt_env.select(names)?;
+        let _lock = self.lock_settled()?;
+        if self.host().is_running() {
+            parallel(&vms, |vm| vm.shutdown(limit))?;
+            self.take_down_unused(&vms)?;
+        }
+        Ok(())
+    }
+
+    /// Has the guests of these VMs (all that run when there are no names) start anew, all at once, and waits until they
+    /// answer again, each with this limit.
+    pub fn reboot(&self, names: &[String], limit: Duration) -> Result<()> {
+        let wanted = self.virt_env.select(names)?;
+        let _lock = self.lock_settled()?;
+        let mut vms = Vec::new();
+        for vm in wanted {
+            // One that was asked for by its name and is down is an error, which the reboot tells.
+            if !names.is_empty() || self.host().is_running() && vm.alive()? {
+                vms.push(vm);
+            }
+        }
+        parallel(vms, |vm| vm.reboot(limit))?;
+        Ok(())
+    }
+
+    /// Takes down the networks of these VMs on which no VM runs any more; everything, when none runs at all.
+    fn take_down_unused(&self, stopped: &[&Vm]) -> Result<()> {
+        if !self.is_running()? {
+            return self.virt_env.stop();
+        }
+        let mut used = HashSet::new();
+        for (vm, state) in self.states()? {
+            if !matches!(state, VmState::Down | VmState::Crashed) {
+                used.extend(vm.all_nics()?.into_iter().map(|nic| nic.net().to_owned()));
+            }
+        }
+        let is_of_stopped =
+            |net: &str| stopped.iter().flat_map(|vm| vm.nics()).any(|nic| nic.net == net);
+        let unused =
+            self.networks().filter(|net| is_of_stopped(net.name()) && !used.contains(net.name()));
+        parallel(unused, Network::stop)?;
         Ok(())
     }
 
@@ -221,12 +274,22 @@ impl Prefix {
         Ok(())
     }
 
-    /// Stops everything and removes the disks and snapshots; the logs and reports in the prefix stay.
+    /// Stops everything, and frees the subnets on a shared host for others. What the VMs wrote stays, and [`Self::start`]
+    /// brings them up again.
     pub fn cleanup(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        self.virt_env.stop()?;
+        self.record.give_leases_back(self.paths.prefix());
+        Ok(names_of_lago::unmark_initialized(&self.paths)?)
+    }
+
+    /// Stops everything and removes the disks and snapshots; the logs and reports in the prefix stay.
+    pub fn remove_disks(&self) -> Result<()> {
         let _lock = self.lock()?;
         self.require_no_forks()?;
         self.virt_env.stop()?;
         self.record.give_leases_back(self.paths.prefix());
+        names_of_lago::unmark_initialized(&self.paths)?;
         Ok(disks::remove(&self.paths)?)
     }
 

@@ -13,10 +13,10 @@ use super::attached::VmDevices;
 use super::disks::DiskImage;
 use super::mappings::PrefixMappings;
 use super::state::AttachedNic;
-use crate::guest::{Reach, Ssh, SshTarget, keys};
+use crate::guest::{HostKey, Password, Reach, Ssh, SshTarget, keys};
 use crate::host::{Acceleration, Host};
 use crate::paths::Paths;
-use crate::spec::{Domain, InitFile, Plan, PlannedVm};
+use crate::spec::{Domain, InitFile, JsonMap, Plan, PlannedVm};
 use crate::utils::{read_json, write_json};
 use crate::virt::connection::Connection;
 use crate::virt::domain_xml::{DomainDescription, NicDevice, Processor};
@@ -46,6 +46,10 @@ pub struct Record {
     pub plan: Plan,
     /// The disks of each VM as they were made, the boot disk first.
     pub disks: IndexMap<String, Vec<DiskImage>>,
+    /// What is known about the content of disks, by the VMs' names and the disks' device names: what the templates say, and
+    /// the init file.
+    #[serde(default)]
+    pub disk_metadata: IndexMap<String, IndexMap<String, JsonMap>>,
     /// Where the leases of its subnets are, on a host that several prefixes share.
     #[serde(default)]
     pub lease_dir: Option<PathBuf>,
@@ -122,10 +126,21 @@ impl Record {
             init_file,
             plan,
             disks,
+            disk_metadata: IndexMap::new(),
             lease_dir: None,
             origin: None,
             marked_names: false,
         }
+    }
+
+    /// The distribution in a VM: the init file's `distro`, or what the template of its first disk says.
+    pub fn distro(&self, vm: &str) -> Option<&str> {
+        let domain = self.init_file.domains.get(vm)?;
+        let of_template = || {
+            let first = domain.disks.first()?;
+            self.disk_metadata.get(vm)?.get(&first.dev)?.get("distro")?.as_str()
+        };
+        domain.distro.as_deref().or_else(of_template)
     }
 
     /// The name of something of this environment under libvirt. A private host is the environment's alone; on a shared
@@ -193,8 +208,13 @@ impl Record {
             vm: planned.name.clone(),
             address: SocketAddr::from((address, SSH_PORT)),
             user: spec.ssh_user.clone(),
-            identity: paths.ssh_key(),
-            host_key: keys::load_public(&paths.host_key_pub(&planned.name))?,
+            identity: paths.identity(),
+            host_key: if spec.bootstrap {
+                keys::load_public(&paths.host_key_pub(&planned.name))?.into()
+            } else {
+                HostKey::Learned(paths.learned_host_key(&planned.name))
+            },
+            password: (!spec.bootstrap).then(|| Password::new(&spec.ssh_password)),
         };
         let reach = Arc::new(VmReach::new(
             description.name.clone(),

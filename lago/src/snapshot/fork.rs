@@ -90,7 +90,7 @@ fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
 pub(crate) fn copy_identity(origin: &Prefix, paths: &Paths) -> Result<()> {
     let from = origin.paths();
     let mut files = vec![
-        (from.ssh_key(), paths.ssh_key()),
+        (from.identity(), paths.ssh_key()),
         (from.ssh_key_pub(), paths.ssh_key_pub()),
         (from.known_hosts(), paths.known_hosts()),
     ];
@@ -98,7 +98,22 @@ pub(crate) fn copy_identity(origin: &Prefix, paths: &Paths) -> Result<()> {
         files.push((from.host_key(vm.name()), paths.host_key(vm.name())));
         files.push((from.host_key_pub(vm.name()), paths.host_key_pub(vm.name())));
     }
-    files.into_iter().try_for_each(|(source, target)| copy(&source, &target))
+    files.into_iter().try_for_each(|(source, target)| copy(&source, &target))?;
+    copy_scripts(&from.scripts(), &paths.scripts())
+}
+
+/// Copies the deploy scripts, which belong to the identity that they make of a guest.
+fn copy_scripts(from: &Path, to: &Path) -> Result<()> {
+    let entries = match fs::read_dir(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(FileError::io("read", from))?,
+    };
+    create_dir(to)?;
+    for entry in entries {
+        let entry = entry.map_err(FileError::io("read", from))?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 /// Mode and all; a file that a user removed is not missed here.

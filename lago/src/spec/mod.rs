@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod defaults;
 mod diagnostic;
 mod disk;
 mod domain;
@@ -29,6 +30,7 @@ use fields::{Fields, Known};
 use origin::Origin;
 use tree::{Node, Value};
 
+pub use defaults::DomainDefaults;
 pub use diagnostic::{Diagnostic, SpecError};
 pub(crate) use net::overlap;
 pub use plan::{Plan, PlanInput, PlannedIpv6, PlannedNet, PlannedNic, PlannedVm, plan};
@@ -80,24 +82,41 @@ impl InitFile {
     /// ));
     /// ```
     pub fn parse(text: &str, name: &Path) -> Result<Self, SpecError> {
-        Self::parse_in(text, name, &directory_of(name))
+        Self::parse_in(text, name, &directory_of(name), &DomainDefaults::default())
     }
 
     /// Reads the init file at `path`, YAML or JSON.
     pub fn load(path: &Path) -> Result<Self, SpecError> {
+        Self::load_with(path, &DomainDefaults::default())
+    }
+
+    /// As [`Self::load`], with other defaults for domains.
+    pub fn load_with(path: &Path, defaults: &DomainDefaults) -> Result<Self, SpecError> {
         let failed = |source| SpecError::Read { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(failed)?;
         let absolute = std::path::absolute(path).map_err(failed)?;
-        Self::parse_in(&text, path, &directory_of(&absolute))
+        Self::parse_in(&text, path, &directory_of(&absolute), defaults)
     }
 
-    fn parse_in(text: &str, name: &Path, directory: &Path) -> Result<Self, SpecError> {
+    /// The directory of the file, from which relative paths start.
+    pub fn directory(&self) -> PathBuf {
+        let file = std::path::absolute(self.origin.file()).unwrap_or_default();
+        directory_of(&file)
+    }
+
+    fn parse_in(
+        text: &str,
+        name: &Path,
+        directory: &Path,
+        defaults: &DomainDefaults,
+    ) -> Result<Self, SpecError> {
         let report = Report::new(name, text);
         let mut file =
             Self { domains: IndexMap::new(), nets: IndexMap::new(), origin: Origin::default() };
         if let Some(mut root) = tree::read(text, &report) {
             variables::expand(&mut root, directory);
             prototypes::apply(&mut root, &report);
+            defaults.apply(&mut root);
             file = read(&root, directory, &report);
             file.origin = Origin::record(name, text, &root);
             check::all(&file, &report);

@@ -39,6 +39,11 @@ impl Origin {
         Self { file: file.to_owned(), text: text.to_owned(), marks }
     }
 
+    /// The file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// A report that points into this file.
     pub(super) fn report(&self) -> Report<'_> {
         Report::new(&self.file, &self.text)

@@ -210,7 +210,8 @@ nets: {lan: {management: true}}
             address: SocketAddr::from(([127, 0, 0, 1], 1)),
             user: "root".to_owned(),
             identity: PathBuf::from("/nonexistent/key"),
-            host_key: KeyPair::generate("test").unwrap().public().clone(),
+            host_key: KeyPair::generate("test").unwrap().public().clone().into(),
+            password: None,
         };
         let reach = VmReach::new(
             planned.name.clone(),

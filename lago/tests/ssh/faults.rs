@@ -115,7 +115,7 @@ fn another_host_key_is_never_accepted() {
     let other = KeyPair::generate("other").expect("a key");
     let (_, reach) = server.ssh();
     let mut target = server.target();
-    target.host_key = other.public().clone();
+    target.host_key = other.public().clone().into();
     let ssh = Ssh::new(target, std::sync::Arc::<Loopback>::clone(&reach));
 
     let started = Instant::now();

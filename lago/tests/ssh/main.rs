@@ -6,3 +6,4 @@ mod files;
 mod interactive;
 mod load;
 mod server;
+mod strangers;

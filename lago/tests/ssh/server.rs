@@ -62,7 +62,8 @@ impl Server {
             address: self.address,
             user: user(),
             identity: self.identity.clone(),
-            host_key: self.host_key.clone(),
+            host_key: self.host_key.clone().into(),
+            password: None,
         }
     }
 

@@ -181,7 +181,7 @@ fn a_disk_of_an_init_file_may_be_a_file_on_a_server() {
     let output = init();
     assert!(output.status.success(), "{output:?}");
     let images = prefix.join("images");
-    for file in [images.join("vm0-cd.iso"), images.join("vm0-data.img"), kept.clone()] {
+    for file in [images.join("vm0_cd.iso"), images.join("vm0_data.img"), kept.clone()] {
         assert!(fs::read(&file).unwrap() == image, "{}", file.display());
     }
     let left = |dir: &Path| fs::read_dir(dir).unwrap().count();

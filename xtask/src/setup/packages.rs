@@ -123,6 +123,13 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
+        why: "read the manual pages that its tests generate",
+        debian: &["groff-base"],
+        fedora: &["groff-base"],
+        enterprise_linux: &["groff-base"],
+        optional: false,
+    },
+    Reason {
         why: "test against the ssh server of small guests",
         debian: &["dropbear-bin"],
         fedora: &["dropbear"],

@@ -154,7 +154,7 @@ fn open_in_workdir(
     let base = prefix_name(file);
     let numbered = (2_u32..).map(|number| format!("{base}-{number}"));
     for name in std::iter::once(base.clone()).chain(numbered) {
-        let place = Place::of(context, None, &name)?;
+        let place = Place::of(context, None, None, &name)?;
         let path = place.path()?;
         let is_asked_for = context.prefix_name.is_some();
         if !is_asked_for && Paths::new(&path).is_prefix() {

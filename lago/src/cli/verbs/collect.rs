@@ -1,14 +1,19 @@
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use chrono::Utc;
 use serde_json::{Map, Value, json};
 
+use crate::Prefix;
 use crate::cli::context::Context;
 use crate::collect::{CollectOptions, Collected, NotCollected};
+use crate::utils::FileError;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// A directory, new or empty, that takes all of it.
+    /// A directory that takes all of it. One that is there already is renamed first: the time is appended to its name.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
@@ -20,8 +25,10 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
         let prefix = context.prefix()?;
+        rotate(&self.output)?;
         let options = CollectOptions::new("What lago collect found.");
         let collected = prefix.collect(&self.output, &options)?;
+        link_artifacts(&prefix, &collected)?;
         context.print(&described(&collected))?;
         let artifacts = collected.missing.iter().filter(|missing| missing.is_artifact());
         let artifacts: Vec<_> = artifacts.map(line).collect();
@@ -30,6 +37,37 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// Makes room for a directory, as Lago does.
+fn rotate(directory: &Path) -> anyhow::Result<()> {
+    if !directory.is_dir() {
+        return Ok(());
+    }
+    let mut old = directory.as_os_str().to_owned();
+    old.push(Utc::now().format(".%Y-%m-%d_%H:%M:%S").to_string());
+    anyhow::ensure!(
+        !Path::new(&old).exists(),
+        "{} and {} are both there; name another directory",
+        directory.display(),
+        Path::new(&old).display()
+    );
+    Ok(fs::rename(directory, &old).map_err(FileError::io("rename", directory))?)
+}
+
+/// Gives the artifacts the names that Lago gave them, right in the directory of their VM.
+fn link_artifacts(prefix: &Prefix, collected: &Collected) -> anyhow::Result<()> {
+    for vm in prefix.vms() {
+        for artifact in &vm.spec().artifacts {
+            let target = Path::new("artifacts").join(artifact.trim_start_matches('/'));
+            let directory = collected.directory.join(vm.name());
+            if directory.join(&target).exists() {
+                let link = directory.join(artifact.replace('/', "_"));
+                symlink(&target, &link).map_err(FileError::io("make the link", &link))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn described(collected: &Collected) -> Value {

@@ -3,12 +3,13 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, bail};
 
+use crate::cli::completion::vms;
 use crate::cli::context::Context;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The VM.
-    #[arg(value_name = "VM")]
+    #[arg(value_name = "VM", add = vms())]
     vm: String,
 }
 

@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
+use crate::cli::completion::vms;
 use crate::cli::context::Context;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ToVmArguments {
     /// The VM to copy into.
-    #[arg(value_name = "VM")]
+    #[arg(value_name = "VM", add = vms())]
     vm: String,
     /// A file or a directory of this host.
     #[arg(value_name = "LOCAL")]
@@ -18,7 +19,7 @@ pub(in crate::cli) struct ToVmArguments {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct FromVmArguments {
     /// The VM to copy out of.
-    #[arg(value_name = "VM")]
+    #[arg(value_name = "VM", add = vms())]
     vm: String,
     /// A file or a directory of the VM.
     #[arg(value_name = "REMOTE")]
@@ -30,12 +31,18 @@ pub(in crate::cli) struct FromVmArguments {
 
 impl ToVmArguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
-        Ok(context.prefix()?.vm(&self.vm)?.copy_to(self.local, self.remote)?)
+        let prefix = context.prefix()?;
+        let vm = prefix.vm(&self.vm)?;
+        context.wait_for(vm)?;
+        Ok(vm.copy_to(self.local, self.remote)?)
     }
 }
 
 impl FromVmArguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
-        Ok(context.prefix()?.vm(&self.vm)?.copy_from(self.remote, self.local)?)
+        let prefix = context.prefix()?;
+        let vm = prefix.vm(&self.vm)?;
+        context.wait_for(vm)?;
+        Ok(vm.copy_from(self.remote, self.local)?)
     }
 }

@@ -2,8 +2,9 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::bail;
 
+use super::stop::say_stopping;
 use crate::Prefix;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Located};
 use crate::workdir::WorkdirError;
 
 #[derive(Debug, clap::Args)]
@@ -20,24 +21,39 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(in crate::cli) fn run(&self, context: &Context) -> anyhow::Result<()> {
         if self.all_prefixes {
+            if let Some(link) = context.workdir.as_ref().filter(|path| path.is_symlink()) {
+                self.confirm(&format!("the link {} to a workdir, and no prefix", link.display()))?;
+                return Ok(std::fs::remove_file(link)?);
+            }
             let workdir = context.workdir()?;
             self.confirm(&format!(
                 "the workdir {} with all its prefixes",
                 workdir.path().display()
             ))?;
+            for name in workdir.list()? {
+                say_stopping(&workdir.path().join(name));
+            }
             return Ok(workdir.destroy()?);
         }
-        if let Some(path) = &context.prefix_path {
-            self.confirm(&format!("the prefix {}", path.display()))?;
-            return Ok(Prefix::destroy_at(path)?);
-        }
-        let workdir = context.workdir()?;
-        let name = match (&context.prefix_name, workdir.current(), &*workdir.unfinished()?) {
+        let (workdir, name) = match context.located()? {
+            Located::Alone(path) => {
+                self.confirm(&format!("the prefix {}", path.display()))?;
+                say_stopping(&path);
+                return Ok(Prefix::destroy_at(path)?);
+            }
+            Located::In(workdir, name) => (workdir, name),
+        };
+        let name = match (&name, workdir.current(), &*workdir.unfinished()?) {
             (Some(name), ..) | (None, Err(WorkdirError::NoCurrent { .. }), [name]) => name.clone(),
             (None, current, _) => current?,
         };
         let path = workdir.prefix_path(&name)?;
+        if path.is_symlink() {
+            self.confirm(&format!("the link {} to a prefix, and not the prefix", path.display()))?;
+            return Ok(std::fs::remove_file(path)?);
+        }
         self.confirm(&format!("the prefix {}", path.display()))?;
+        say_stopping(&path);
         Prefix::destroy_at(&path)?;
         Ok(workdir.removed(&name)?)
     }

@@ -1,15 +1,20 @@
 //! One file a verb.
 
+pub(super) mod ansible_hosts;
 pub(super) mod cache;
 pub(super) mod capsule;
+pub(super) mod cleanup;
 pub(super) mod collect;
+pub(super) mod completion;
 pub(super) mod console;
 pub(super) mod copy;
+pub(super) mod deploy;
 pub(super) mod destroy;
 pub(super) mod doctor;
 pub(super) mod fork;
 pub(super) mod forward;
 pub(super) mod generate_config;
+pub(super) mod generate_man;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod new;
@@ -17,6 +22,7 @@ pub(super) mod resume;
 pub(super) mod revert;
 pub(super) mod set_current;
 pub(super) mod shell;
+pub(super) mod shutdown;
 pub(super) mod snapshot;
 pub(super) mod ssh_config;
 pub(super) mod start;

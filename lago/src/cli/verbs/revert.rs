@@ -1,12 +1,13 @@
 use std::time::Instant;
 
+use crate::cli::completion::snapshots;
 use crate::cli::context::Context;
 use crate::snapshot::RevertOptions;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The snapshot, as `lago snapshot` lists it.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = snapshots())]
     name: String,
 
     /// Let the guests' clocks go on from when the snapshot was taken, instead of setting them right.

@@ -1,9 +1,10 @@
+use crate::cli::completion::prefixes;
 use crate::cli::context::Context;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The prefix that verbs use from now on.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = prefixes())]
     name: String,
 }
 

@@ -1,8 +1,11 @@
+mod by_vm;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use tracing::level_filters::LevelFilter;
 
 use crate::Prefix;
+use crate::cli::completion::snapshots;
 use crate::cli::context::Context;
 use crate::snapshot::{Snapshot, SnapshotKind, SnapshotOptions};
 use crate::utils::error_chain;
@@ -12,7 +15,7 @@ const MEGABYTE: f64 = 1e6;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// What to call it; without a name, the snapshots are listed.
+    /// What to call it; without a name, the snapshots are listed, with what they hold and the one that each stands on.
     #[arg(value_name = "NAME", conflicts_with_all = ["list", "delete"])]
     name: Option<String>,
 
@@ -20,12 +23,12 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, requires = "name")]
     live: bool,
 
-    /// List the snapshots, each after the one that it stands on.
-    #[arg(short, long)]
+    /// List the snapshots of each VM, with the disks that they have frozen.
+    #[arg(short, long, alias = "list-only")]
     list: bool,
 
     /// Delete the snapshot NAME. What stands on it stays as it is.
-    #[arg(short, long, value_name = "NAME", conflicts_with = "list")]
+    #[arg(short, long, value_name = "NAME", conflicts_with = "list", add = snapshots())]
     delete: Option<String>,
 
     // `-l` is the list here, as it was in Lago: this is the option of all verbs without its letter.
@@ -39,6 +42,9 @@ impl Arguments {
         let prefix = context.prefix()?;
         if let Some(name) = &self.delete {
             return Ok(prefix.delete_snapshot(name)?);
+        }
+        if self.list {
+            return context.print_as_lago(&by_vm::listing(&prefix)?);
         }
         let Some(name) = &self.name else { return context.print(&listing(&prefix)?) };
         let snapshot = prefix.snapshot_with(name, SnapshotOptions { live: self.live })?;

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Prefix;
+use crate::cli::completion::vms;
 use crate::cli::context::Context;
 
 /// How long a VM may take to accept a connection, for a person who has typed `ssh`.
@@ -16,7 +17,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The VMs; all of them without names.
-    #[arg(value_name = "VM")]
+    #[arg(value_name = "VM", add = vms())]
     vms: Vec<String>,
 }
 
@@ -37,7 +38,7 @@ impl Arguments {
 }
 
 /// This program as it was called. A program may be `lago` by its name alone.
-fn this_program() -> anyhow::Result<PathBuf> {
+pub(super) fn this_program() -> anyhow::Result<PathBuf> {
     let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let is_path = called.components().count() > 1;
     let on_path = || {
@@ -67,10 +68,11 @@ fn ssh_config(prefix: &Prefix, names: &[String], lago: &Path) -> anyhow::Result<
         writeln!(text, "  HostName {}", vm.ip())?;
         writeln!(text, "  HostKeyAlias {}", vm.name())?;
         writeln!(text, "  User {}", vm.spec().ssh_user)?;
-        writeln!(text, "  IdentityFile {}", file(&prefix.paths().ssh_key()))?;
+        let (known_hosts, checking) = prefix.paths().known_hosts_of(vm.spec().bootstrap);
+        writeln!(text, "  IdentityFile {}", file(&prefix.paths().identity()))?;
         writeln!(text, "  IdentitiesOnly yes")?;
-        writeln!(text, "  UserKnownHostsFile {}", file(&prefix.paths().known_hosts()))?;
-        writeln!(text, "  StrictHostKeyChecking yes")?;
+        writeln!(text, "  UserKnownHostsFile {}", file(&known_hosts))?;
+        writeln!(text, "  StrictHostKeyChecking {checking}")?;
         writeln!(text, "  ProxyCommand {} %p", proxy.replace('%', "%%"))?;
     }
     Ok(text)

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
+use crate::cli::completion::vms;
 use crate::cli::context::Context;
 use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The VMs to start; all of them without names.
-    #[arg(value_name = "VM")]
+    #[arg(value_name = "VM", add = vms())]
     vms: Vec<String>,
 
     /// Return at power-on, without waiting for the guests.

@@ -1,22 +1,42 @@
+mod details;
+mod of_lago;
+
 use serde_json::{Map, Value, json};
 
 use crate::Prefix;
 use crate::cli::context::Context;
+use crate::spec::NetKind;
+use crate::virt::VmState;
 
-pub(in crate::cli) fn run(context: &Context) -> anyhow::Result<()> {
-    context.print(&status(&context.prefix()?)?)
+/// What a card without an address shows.
+const NO_ADDRESS: &str = "N/A";
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Show more than Lago did: the host, the snapshot, forks, memory, processors, hardware addresses, consoles.
+    #[arg(long)]
+    details: bool,
 }
 
+impl Arguments {
+    pub(in crate::cli) fn run(&self, context: &Context) -> anyhow::Result<()> {
+        if let Some(old) = of_lago::Environment::around(context)? {
+            return context.print_as_lago(&old.status(&context.config()?));
+        }
+        let prefix = context.prefix()?;
+        if self.details {
+            return context.print(&details::status(&prefix)?);
+        }
+        context.print_as_lago(&status(&prefix)?)
+    }
+}
+
+/// What Lago prints, and nothing else: scripts compare it.
 fn status(prefix: &Prefix) -> anyhow::Result<Value> {
-    let record = prefix.record();
     Ok(json!({
         "Prefix": {
             "Base directory": prefix.paths().prefix(),
-            "UUID": record.id,
-            "Host": record.host.to_string(),
-            "Acceleration": record.acceleration.to_string(),
-            "Snapshot": prefix.current_snapshot()?,
-            "Fork of": record.origin,
+            "UUID": prefix.record().id.simple().to_string(),
             "Networks": networks(prefix)?,
             "VMs": vms(prefix)?,
         }
@@ -27,12 +47,13 @@ fn networks(prefix: &Prefix) -> anyhow::Result<Value> {
     let host_runs = prefix.host().is_running();
     let mut networks = Map::new();
     for net in prefix.networks() {
-        let up = host_runs && net.alive()?;
+        let planned = prefix.record().plan.net(net.name());
+        let has_gateway = planned.is_none_or(|net| net.kind != NetKind::Bridge);
         networks.insert(
             net.name().to_owned(),
             json!({
-                "gateway": net.gateway(),
-                "status": if up { "up" } else { "down" },
+                "gateway": has_gateway.then(|| net.gateway()),
+                "status": if host_runs && net.alive()? { "up" } else { "down" },
                 "management": net.is_management(),
             }),
         );
@@ -41,28 +62,42 @@ fn networks(prefix: &Prefix) -> anyhow::Result<Value> {
 }
 
 fn vms(prefix: &Prefix) -> anyhow::Result<Value> {
+    let snapshots = prefix.snapshots()?;
     let mut vms = Map::new();
     for (vm, state) in prefix.states()? {
-        let nics: Map<String, Value> = vm
-            .nics()
-            .iter()
-            .enumerate()
-            .map(|(index, nic)| {
-                (format!("eth{index}"), json!({ "network": nic.net, "ip": nic.ip, "mac": nic.mac }))
-            })
-            .collect();
+        let of_vm = snapshots.iter().filter(|snapshot| snapshot.vms.contains_key(vm.name()));
+        let names: Vec<&str> = of_vm.map(|snapshot| &*snapshot.name).collect();
         vms.insert(
             vm.name().to_owned(),
             json!({
-                "status": state,
-                "memory": vm.spec().memory,
-                "vcpu": vm.spec().vcpu,
-                "groups": vm.spec().groups,
-                "metadata": vm.spec().metadata,
-                "NICs": nics,
-                "console": vm.console_log(),
+                "distro": prefix.record().distro(vm.name()),
+                "root password": vm.root_password(),
+                "status": in_lagos_words(state),
+                "snapshots": names.join(", "),
+                "metadata": vm.metadata(),
+                "NICs": nics(prefix, vm),
             }),
         );
     }
     Ok(Value::Object(vms))
+}
+
+fn nics(prefix: &Prefix, vm: &crate::Vm) -> Map<String, Value> {
+    let cards = vm.nics().iter().zip(&vm.spec().nics).enumerate();
+    let shown = cards.map(|(number, (planned, written))| {
+        let net = prefix.record().plan.net(&planned.net);
+        let is_bridge = net.is_some_and(|net| net.kind == NetKind::Bridge);
+        // Nobody hands out addresses there.
+        let ip =
+            if is_bridge && written.ip.is_none() { json!(NO_ADDRESS) } else { json!(planned.ip) };
+        (format!("eth{number}"), json!({ "network": planned.net, "ip": ip }))
+    });
+    shown.collect()
+}
+
+fn in_lagos_words(state: VmState) -> String {
+    match state {
+        VmState::ShuttingDown => "begin shut down".to_owned(),
+        other => other.to_string(),
+    }
 }

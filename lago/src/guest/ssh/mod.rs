@@ -26,9 +26,9 @@ pub use exec::Streams;
 pub use interactive::Terminal;
 pub use transfer::{DEFAULT_TRANSFER_LIMIT, Transferred};
 
-use super::keys::KeyPair;
+use super::keys::Identity;
 use super::output::{Tail, section};
-use super::{Cmd, CommandFailed, GuestError, GuestStatus, Output, Result};
+use super::{Cmd, CommandFailed, GuestError, GuestStatus, HostKey, Output, Result};
 use pool::Pool;
 use watch::{Fault, Watch};
 
@@ -48,10 +48,29 @@ pub struct SshTarget {
     pub address: SocketAddr,
     /// The user in the guest.
     pub user: String,
-    /// The file with the private key, in OpenSSH's format.
+    /// The file with the private key.
     pub identity: PathBuf,
-    /// The only host key that is accepted.
-    pub host_key: ssh_key::PublicKey,
+    /// By which host key the other side is known.
+    pub host_key: HostKey,
+    /// The user's password in the guest, for one that does not take the key.
+    pub password: Option<Password>,
+}
+
+/// A password, which is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// The password as it is typed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
 }
 
 /// The way to a guest, and news of its VM.
@@ -81,7 +100,7 @@ pub trait Reach: Send + Sync {
 pub struct Ssh {
     target: Arc<SshTarget>,
     reach: Arc<dyn Reach>,
-    identity: Arc<OnceCell<KeyPair>>,
+    identity: Arc<OnceCell<Identity>>,
     pool: Arc<Pool>,
 }
 

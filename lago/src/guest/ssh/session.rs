@@ -12,8 +12,8 @@ use ssh2::{BlockDirections, ErrorCode, MethodType};
 
 use super::Ssh;
 use super::watch::{Fault, Watch};
-use crate::guest::keys::KeyPair;
-use crate::guest::{ConnectStep, GuestError, Result};
+use crate::guest::keys::Identity;
+use crate::guest::{ConnectStep, GuestError, HostKey, Result};
 
 /// How long one SYN may go unanswered before another is sent; a booting guest's first answer is not missed for longer.
 const TCP_TRY_LIMIT: Duration = Duration::from_secs(1);
@@ -43,6 +43,10 @@ const CIPHERS: &str = "aes128-ctr,aes256-ctr,aes128-gcm@openssh.com,chacha20-pol
 /// The VM's own key type comes first, so that the guest offers the key that is expected. The others follow so that a
 /// guest without it fails for its host key and not in the key exchange.
 const OTHER_HOST_KEYS: &str = "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256";
+
+/// What servers have that are older than the methods above, such as the dropbear of small images.
+const OLD_KEX: &str = "diffie-hellman-group14-sha1,diffie-hellman-group1-sha1";
+const OLD_HOST_KEYS: &str = "ssh-rsa";
 
 /// libssh2's numbers for answers of the server that say "not you".
 const LIBSSH2_ERROR_AUTHENTICATION_FAILED: i32 = -18;
@@ -116,10 +120,10 @@ impl Session {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    fn handshake(&mut self, watch: &Watch<'_>, host_key: &PublicKey) -> Result<(), Fault> {
-        let host_keys = format!("{},{OTHER_HOST_KEYS}", host_key_methods(host_key));
-        self.ssh.method_pref(MethodType::Kex, KEX)?;
-        self.ssh.method_pref(MethodType::HostKey, &host_keys)?;
+    fn handshake(&mut self, watch: &Watch<'_>, methods: &Methods) -> Result<(), Fault> {
+        let Methods { kex, host_keys } = methods;
+        self.ssh.method_pref(MethodType::Kex, kex)?;
+        self.ssh.method_pref(MethodType::HostKey, host_keys)?;
         self.ssh.method_pref(MethodType::CryptCs, CIPHERS)?;
         self.ssh.method_pref(MethodType::CryptSc, CIPHERS)?;
         let mut handshaking = self.ssh.clone();
@@ -128,6 +132,15 @@ impl Session {
 
     fn authenticate(&self, watch: &Watch<'_>, user: &str, pem: &str) -> Result<(), Fault> {
         self.drive(watch, || self.ssh.userauth_pubkey_memory(user, None, pem, None))
+    }
+
+    fn authenticate_by_password(
+        &self,
+        watch: &Watch<'_>,
+        user: &str,
+        password: &str,
+    ) -> Result<(), Fault> {
+        self.drive(watch, || self.ssh.userauth_password(user, password))
     }
 }
 
@@ -166,21 +179,41 @@ impl Ssh {
 
     /// A new session, verified and authenticated.
     pub(super) fn open_session(&self, watch: &Watch<'_>) -> Result<Session> {
-        let identity = self.identity.get_or_try_init(|| KeyPair::load(&self.target.identity))?;
+        let identity = self.identity.get_or_try_init(|| Identity::load(&self.target.identity))?;
+        let methods = Methods::of(&self.target.host_key)?;
         let socket = self.dial(watch).map_err(|fault| self.no_session(ConnectStep::Tcp, fault))?;
         let mut session =
             Session::new(socket).map_err(|fault| self.no_session(ConnectStep::Tcp, fault))?;
         let watch = watch.at_most(HANDSHAKE_LIMIT);
-        session.handshake(&watch, &self.target.host_key).map_err(|fault| {
+        session.handshake(&watch, &methods).map_err(|fault| {
             let greeted = session.ssh.banner().is_some();
             let step = if greeted { ConnectStep::KeyExchange } else { ConnectStep::Greeting };
             self.no_session(step, fault)
         })?;
         self.verify(&session)?;
-        session
-            .authenticate(&watch, &self.target.user, &identity.private_text()?)
-            .map_err(|fault| self.not_let_in(fault))?;
+        self.log_in(&session, &watch, identity).map_err(|fault| self.not_let_in(fault))??;
         Ok(session)
+    }
+
+    /// By the key; where the guest does not take it, by the password, if there is one.
+    fn log_in(
+        &self,
+        session: &Session,
+        watch: &Watch<'_>,
+        identity: &Identity,
+    ) -> Result<Result<()>, Fault> {
+        let user = &self.target.user;
+        let by_key = match identity.with_text(|text| session.authenticate(watch, user, text)) {
+            Ok(by_key) => by_key,
+            Err(unusable) => return Ok(Err(unusable)),
+        };
+        match (by_key, &self.target.password) {
+            (Err(fault), Some(password)) if is_refusal(&fault) => {
+                tracing::debug!(vm = self.target.vm, "the key is refused; trying the password");
+                session.authenticate_by_password(watch, user, &password.0).map(Ok)
+            }
+            (by_key, _) => by_key.map(Ok),
+        }
     }
 
     /// Connects, with a new try for each one that goes unanswered, and a look at the VM between them.
@@ -198,37 +231,39 @@ impl Ssh {
     }
 
     fn verify(&self, session: &Session) -> Result<()> {
-        let expected = &self.target.host_key;
-        let found = session.ssh.host_key().map(|(blob, _)| blob);
-        if found.is_some() && found == expected.to_bytes().ok().as_deref() {
+        let target = &self.target;
+        let found = session.ssh.host_key().and_then(|(blob, _)| PublicKey::from_bytes(blob).ok());
+        let expected = match &found {
+            Some(found) => Some(target.host_key.expected(found)?),
+            None => target.host_key.known()?,
+        };
+        let data = |key: &Option<PublicKey>| key.as_ref().map(|key| key.key_data().clone());
+        if found.is_some() && data(&found) == data(&expected) {
             return Ok(());
         }
-        let found = found.and_then(|blob| PublicKey::from_bytes(blob).ok());
-        Err(GuestError::HostKeyMismatch {
-            vm: self.target.vm.clone(),
-            address: self.target.address,
-            expected: fingerprint(expected),
-            found: found.map_or_else(|| "an unreadable key".to_owned(), |key| fingerprint(&key)),
-        })
+        let shown = |key: Option<PublicKey>, none: &str| {
+            key.map_or_else(|| none.to_owned(), |key| fingerprint(&key))
+        };
+        let mut expected = shown(expected, "any that can be read");
+        if let HostKey::Learned(path) = &target.host_key {
+            // It may have made itself a new one.
+            let place =
+                format!(" (shown at the first contact; remove {} to forget it)", path.display());
+            expected.push_str(&place);
+        }
+        let found = shown(found, "an unreadable key");
+        let (vm, address) = (target.vm.clone(), target.address);
+        Err(GuestError::HostKeyMismatch { vm, address, expected, found })
     }
 
     fn not_let_in(&self, fault: Fault) -> GuestError {
         match &fault {
-            Fault::Ssh(error)
-                if matches!(
-                    error.code(),
-                    ErrorCode::Session(
-                        LIBSSH2_ERROR_AUTHENTICATION_FAILED | LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
-                    )
-                ) =>
-            {
-                GuestError::Authentication {
-                    vm: self.target.vm.clone(),
-                    user: self.target.user.clone(),
-                    identity: self.target.identity.clone(),
-                    detail: error.message().to_owned(),
-                }
-            }
+            Fault::Ssh(error) if is_refusal(&fault) => GuestError::Authentication {
+                vm: self.target.vm.clone(),
+                user: self.target.user.clone(),
+                identity: self.target.identity.clone(),
+                detail: error.message().to_owned(),
+            },
             _ => self.no_session(ConnectStep::Authentication, fault),
         }
     }
@@ -246,9 +281,43 @@ impl Ssh {
     }
 }
 
+/// Whether the server says "not you".
+fn is_refusal(fault: &Fault) -> bool {
+    let Fault::Ssh(error) = fault else { return false };
+    matches!(
+        error.code(),
+        ErrorCode::Session(
+            LIBSSH2_ERROR_AUTHENTICATION_FAILED | LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED
+        )
+    )
+}
+
+/// What is offered to the server, the best first.
+struct Methods {
+    kex: String,
+    host_keys: String,
+}
+
+impl Methods {
+    /// A guest that was not given its key may be of any age.
+    fn of(host_key: &HostKey) -> Result<Self> {
+        let first = host_key.known()?.map(|key| format!("{},", host_key_methods(&key)));
+        let first = first.unwrap_or_default();
+        Ok(match host_key {
+            HostKey::Given(_) => {
+                Self { kex: KEX.to_owned(), host_keys: format!("{first}{OTHER_HOST_KEYS}") }
+            }
+            HostKey::Learned(_) => Self {
+                kex: format!("{KEX},{OLD_KEX}"),
+                host_keys: format!("{first}{OTHER_HOST_KEYS},{OLD_HOST_KEYS}"),
+            },
+        })
+    }
+}
+
 fn host_key_methods(key: &PublicKey) -> String {
     match key.algorithm() {
-        Algorithm::Rsa { .. } => "rsa-sha2-512,rsa-sha2-256".to_owned(),
+        Algorithm::Rsa { .. } => "rsa-sha2-512,rsa-sha2-256,ssh-rsa".to_owned(),
         other => other.as_str().to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use virt::error::ErrorNumber;
 
 use super::{Vm, VmState};
 use crate::Result;
-use crate::guest::{Cmd, GuestStatus, Output, Terminal, console};
+use crate::guest::{Cmd, GuestStatus, Output, Streams, Terminal, console};
 use crate::utils::FileError;
 use crate::virt::VirtError;
 use crate::virt::connection::QUESTION_LIMIT;
@@ -56,6 +57,19 @@ impl Vm {
         let path = path.as_ref();
         let script = fs::read(path).map_err(FileError::io("read", path))?;
         self.output(&Cmd::script(script).args(args))
+    }
+
+    /// Runs a command in the guest and passes its output on as it comes, whatever its exit status. What it reads is what
+    /// the command holds.
+    pub fn stream(
+        &self,
+        command: &Cmd,
+        stdout: &mut dyn Write,
+        stderr: &mut dyn Write,
+    ) -> Result<GuestStatus> {
+        self.require_running()?;
+        let streams = Streams { stdin: &mut command.stdin_bytes(), stdout, stderr };
+        Ok(self.inner.ssh.stream(command, streams)?)
     }
 
     /// Copies a file or a directory of this host into the guest.

@@ -1,0 +1,113 @@
+//! Options that Lago has before the verb, and that have less to say here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::spec::DomainDefaults;
+
+/// As many tries as Lago makes at ssh, unless it is told otherwise.
+const SSH_TRIES: u32 = 100;
+
+/// The seconds that each of them takes.
+const SSH_TIMEOUT: u32 = 10;
+
+/// Lago's options. They are in no help, as settings and init files say these things here.
+#[derive(Debug, Default, Args)]
+pub(super) struct LagoOptions {
+    /// How deep Lago's log is nested. Here the log says everything of its level.
+    #[arg(long, value_name = "N", global = true, hide = true, allow_negative_numbers = true)]
+    pub(super) logdepth: Option<i32>,
+
+    /// Log no warnings.
+    #[arg(long, global = true, hide = true)]
+    pub(super) ignore_warnings: bool,
+
+    /// The user that logs in, of domains for which the init file names none.
+    #[arg(long, value_name = "USER", global = true, hide = true)]
+    pub(super) ssh_user: Option<String>,
+
+    /// That user's password.
+    #[arg(long, value_name = "PASSWORD", global = true, hide = true)]
+    pub(super) ssh_password: Option<String>,
+
+    /// How often to try ssh: together with `--ssh-timeout` the limit of waiting for a guest.
+    #[arg(long, value_name = "N", global = true, hide = true)]
+    pub(super) ssh_tries: Option<u32>,
+
+    /// How many seconds each try may take.
+    #[arg(long, value_name = "SECONDS", global = true, hide = true)]
+    pub(super) ssh_timeout: Option<u32>,
+
+    /// The libvirt to use instead of a private host.
+    #[arg(
+        long = "libvirt_url",
+        alias = "libvirt-url",
+        value_name = "URI",
+        global = true,
+        hide = true
+    )]
+    pub(super) libvirt_url: Option<String>,
+
+    /// The kind of VMs for which the init file names none.
+    #[arg(
+        long = "default_vm_type",
+        alias = "default-vm-type",
+        value_name = "TYPE",
+        global = true,
+        hide = true
+    )]
+    pub(super) default_vm_type: Option<String>,
+
+    /// Who runs VMs for which the init file names nobody.
+    #[arg(
+        long = "default_vm_provider",
+        alias = "default-vm-provider",
+        value_name = "PROVIDER",
+        global = true,
+        hide = true
+    )]
+    pub(super) default_vm_provider: Option<String>,
+
+    /// The password of root, of domains for which the init file names none.
+    #[arg(
+        long = "default_root_password",
+        alias = "default-root-password",
+        value_name = "PASSWORD",
+        global = true,
+        hide = true
+    )]
+    pub(super) default_root_password: Option<String>,
+
+    /// Where it is noted which prefix uses which subnet.
+    #[arg(long = "lease_dir", alias = "lease-dir", value_name = "DIR", global = true, hide = true)]
+    pub(super) lease_dir: Option<PathBuf>,
+
+    /// What Lago's oVirt plugin mirrors packages to. Nothing here does that.
+    #[arg(long, value_name = "DIR", global = true, hide = true)]
+    pub(super) reposync_dir: Option<PathBuf>,
+}
+
+impl LagoOptions {
+    /// How long a guest may take until it answers, if the command line says so.
+    pub(super) fn ssh_limit(&self) -> Option<Duration> {
+        if self.ssh_tries.is_none() && self.ssh_timeout.is_none() {
+            return None;
+        }
+        let tries = self.ssh_tries.unwrap_or(SSH_TRIES);
+        let seconds = self.ssh_timeout.unwrap_or(SSH_TIMEOUT);
+        Some(Duration::from_secs(u64::from(tries) * u64::from(seconds)))
+    }
+
+    /// What domains are for which the init file does not say.
+    pub(super) fn domain_defaults(&self) -> DomainDefaults {
+        DomainDefaults {
+            ssh_user: self.ssh_user.clone(),
+            ssh_password: self.ssh_password.clone(),
+            root_password: self.default_root_password.clone(),
+            vm_type: self.default_vm_type.clone(),
+            vm_provider: self.default_vm_provider.clone(),
+        }
+    }
+}
