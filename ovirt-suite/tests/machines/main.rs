@@ -2,6 +2,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
 
 mod engine;
+mod packages;
 mod roles;
 
 use std::process::ExitCode;
@@ -24,6 +25,10 @@ fn suite() -> ExitCode {
             roles::runs.requires(testlib::hosts(["wings"])).requires(testlib::engine(["motor"])),
             roles::never_runs.requires(testlib::hosts(["wings", "gills"])),
             continue_on_failure(roles::services_that_are_not_there_are_left_out),
+        ]))
+        .stage(Stage::new("packages").scenarios(scenarios![
+            packages::packages_are_served_to_guests,
+            packages::a_program_is_told_the_place_and_its_exit_code_counts,
         ]))
         .stage(Stage::new("engine").scenarios(scenarios![
             continue_on_failure(engine::a_missing_service_is_named),
