@@ -19,7 +19,7 @@ pub(crate) struct Args {
 /// Prepares the machine and measures, with an optimised build.
 pub(crate) fn run(args: &Args) -> Result<()> {
     prepare::packages()?;
-    prepare::images()?;
+    prepare::plain_images()?;
     // The figures are about the `lago` command as well, which running another package does not build.
     command::run(&mut workspace::cargo(["build", "--release", "--package", "lago"]))?;
     let mut bench = workspace::cargo(["run", "--release", "--package", "lago-bench"]);

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 /// Prepares the machine, runs the demo suite and ends by naming its reports, each path alone on its line.
 pub(crate) fn run(args: &Args) -> Result<()> {
     prepare::packages()?;
-    prepare::images()?;
+    prepare::plain_images()?;
     let started = SystemTime::now();
     let mut suite = workspace::cargo(["test", "--package", "lago-demo", "--test", "demo", "--"]);
     suite.args(&args.arguments);

@@ -24,6 +24,11 @@ pub(crate) fn images() -> Result<()> {
     images::build(Image::value_variants()).context("building the guest images")
 }
 
+/// As [`images`], only those that the demo and the benchmarks use.
+pub(crate) fn plain_images() -> Result<()> {
+    images::build(&[Image::Mini, Image::Debian]).context("building the guest images")
+}
+
 /// Lets what this command runs find the guest images, and what is installed in them.
 pub(crate) fn with_images(command: &mut Command) -> Result<&mut Command> {
     Ok(command

@@ -32,6 +32,8 @@ pub(crate) enum Image {
     Mini,
     /// Debian as its cloud images have it.
     Debian,
+    /// The same with NFS and iSCSI, both sides of them.
+    Ovirt,
 }
 
 impl Image {
@@ -40,6 +42,7 @@ impl Image {
         match self {
             Self::Mini => "mini",
             Self::Debian => "debian",
+            Self::Ovirt => "ovirt",
         }
     }
 }

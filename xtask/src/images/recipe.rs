@@ -13,6 +13,7 @@ pub(super) struct Recipe {
     /// The first twelve digits of the hash over all files of the recipe. Packages are the newest of the suite on the
     /// day of the build: they do not enter the hash.
     pub(super) hash: String,
+    /// Where the script is that assembles the image: in its own directory, or in that of the recipe that it adds to.
     pub(super) dir: PathBuf,
     /// The Debian release that the packages come from.
     pub(super) suite: String,
@@ -27,12 +28,27 @@ impl Recipe {
             .canonicalize()
             .with_context(|| format!("the recipes are not at {}", recipes.display()))?;
         let common = recipes.join("common");
-        let dir = recipes.join(name);
-        let hash = hash_of(&[&common, &dir])?;
+        let own = recipes.join(name);
+        let base = base(&own, &recipes)?;
+        let dir = base.clone().unwrap_or_else(|| own.clone());
+        let dirs: Vec<&Path> = [&common, &own].into_iter().chain(&base).map(|dir| &**dir).collect();
+        let hash = hash_of(&dirs)?;
         let suite = lines(&common.join("suite"))?.concat();
-        let mmdebstrap = lines(&dir.join("mmdebstrap.args"))?;
+        let mut mmdebstrap = Vec::new();
+        for dir in base.iter().chain([&own]) {
+            mmdebstrap.extend(lines(&dir.join("mmdebstrap.args"))?);
+        }
         Ok(Self { name: name.to_owned(), hash, dir, suite, mmdebstrap })
     }
+}
+
+/// The recipe that this one adds packages to, as its file `base` says.
+fn base(own: &Path, recipes: &Path) -> Result<Option<PathBuf>> {
+    let path = own.join("base");
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(recipes.join(lines(&path)?.concat())))
 }
 
 /// The lines of a file without comments and empty lines.

@@ -1,0 +1,33 @@
+//! The machines become what they are, and the engine is set up.
+
+use std::path::Path;
+
+use lago_test::{TestResult, ensure};
+use ovirt_suite::OvirtPrefix;
+use ovirt_suite::constants::ENGINE_SERVICE;
+use ovirt_suite::testlib::in_parallel;
+
+use crate::simulator;
+
+/// From the package, where cargo starts its tests.
+const ANSWERS: &str = "tests/basic/engine-answer-file.conf";
+
+/// The storage becomes storage, and the engine's machine gets what the engine is set up from.
+pub(crate) fn deploy(prefix: OvirtPrefix) -> TestResult {
+    let scripts = || Ok(prefix.deploy()?);
+    let simulator = || simulator::install(prefix.virt_env().engine_vm()?);
+    let steps: [(&str, &(dyn Fn() -> TestResult + Sync)); 2] =
+        [("the scripts", &scripts), ("the simulator", &simulator)];
+    in_parallel(steps)
+}
+
+pub(crate) fn initialize_engine(prefix: OvirtPrefix) -> TestResult {
+    let engine = prefix.virt_env().engine_vm()?;
+    engine.engine_setup(Some(Path::new(ANSWERS)))?;
+    ensure!(engine.service(ENGINE_SERVICE)?.alive()?, "{ENGINE_SERVICE} does not run");
+    let api = engine.get_api()?.api()?;
+    let product = api.product_info.unwrap_or_default();
+    let version = product.version.unwrap_or_default();
+    ensure!(version.major == Some(4), "this is no engine of version 4: {version:?}");
+    Ok(())
+}

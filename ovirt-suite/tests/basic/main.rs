@@ -1,0 +1,86 @@
+//! oVirt's basic suite, in the order of oVirt's own of the 3.6 era: an engine is set up, gets a data center with hosts and
+//! storage, and runs VMs.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the harness hands a scenario's parameters over"
+)]
+
+mod bootstrap;
+mod faults;
+mod initialize;
+mod names;
+mod rest;
+mod sanity;
+mod simulator;
+mod site;
+mod storage;
+mod templates;
+mod wait;
+
+use std::process::ExitCode;
+
+use lago_system_tests::{repository_manifest, with_store};
+use lago_test::{IntoScenario as _, Stage, Suite, continue_on_failure, minutes, scenarios};
+use ovirt_suite::testlib::external::ExternalEngine;
+use ovirt_suite::testlib::hosts;
+
+/// Why scenarios that compare do not run unless that is asked for.
+const COMPARES: &str = "to compare with `snapshot_at_rest`";
+
+/// Why scenarios do not run unless that is asked for.
+const TAKES_LONG: &str = "all VMs boot again, which takes minutes";
+
+fn main() -> ExitCode {
+    if ExternalEngine::from_env().is_some() { suite() } else { with_store(suite) }
+}
+
+fn suite() -> ExitCode {
+    let suite = Suite::new("basic").timeout(minutes(10));
+    // An engine that exists already is there, and set up.
+    let suite = if ExternalEngine::from_env().is_some() {
+        suite
+    } else {
+        suite
+            .init_file("tests/basic/LagoInitFile.yaml")
+            .template_repository(repository_manifest())
+            .stage(
+                Stage::new("initialize_engine")
+                    .scenarios(scenarios![initialize::deploy, initialize::initialize_engine,]),
+            )
+    };
+    let suite = suite
+        .stage(Stage::new("bootstrap").scenarios(scenarios![
+            bootstrap::add_dc,
+            bootstrap::add_cluster,
+            bootstrap::add_hosts.timeout(minutes(16)),
+            storage::add_master_storage_domain,
+            storage::add_secondary_storage_domains,
+            templates::import_templates.timeout(minutes(20)),
+        ]))
+        .stage(Stage::new("basic_sanity").scenarios(scenarios![
+            sanity::vms::add_vm_blank,
+            sanity::vms::add_nic,
+            sanity::vms::add_disk,
+            sanity::snapshots::snapshot_merge,
+            sanity::vms::add_vm_template,
+            sanity::life::vm_run,
+            sanity::life::vm_migrate,
+            sanity::snapshots::snapshot_live_merge.requires(hosts(["snapshot-live-merge"])),
+            sanity::hotplug::hotplug_nic,
+            sanity::hotplug::hotplug_disk,
+        ]));
+    if ExternalEngine::from_env().is_some() {
+        return suite.main();
+    }
+    suite
+        .stage(Stage::new("faults").from("bootstrap").scenarios(scenarios![
+            continue_on_failure(faults::engine_goes_away),
+            continue_on_failure(faults::host_with_a_wrong_password),
+            continue_on_failure(faults::host_stops),
+        ]))
+        .stage(Stage::new("rest").from("bootstrap").scenarios(scenarios![
+            continue_on_failure(rest::snapshot_with_memory.ignored(COMPARES)),
+            continue_on_failure(rest::snapshot_at_rest.timeout(minutes(30)).ignored(TAKES_LONG)),
+        ]))
+        .main()
+}
