@@ -3,7 +3,7 @@
 mod machine;
 
 use lago::{Prefix, Vm, cmd};
-use lago_system_tests::{in_guest, wait_until};
+use lago_system_tests::{Environment, in_guest, wait_until};
 use machine::Machine;
 
 const INIT_FILE: &str = "
@@ -25,7 +25,7 @@ nets:
     ipv6: true
     uplink: host
     mapping: {registry.example: [192.168.90.1, 'fd00:9::9']}
-  storage: {gw: 192.168.91.1, ipv6: 'fd00:91::/64', mtu: 1400}
+  storage: {gw: 192.168.91.1, ipv6: 'fd00:91::/64', mtu: 1400, dhcp: {start: 100, end: 120}}
 ";
 
 /// One environment for all of it: booting it is what takes the time.
@@ -40,7 +40,8 @@ fn networks() {
     nets_are_kept_apart(&prefix);
     guests_get_out_where_their_net_does(&prefix);
     names_are_added_while_guests_run(&prefix);
-    a_revert_takes_names_away_and_a_fork_has_them(&prefix, &machine);
+    let fork = a_revert_takes_names_away_and_a_fork_has_them(&prefix, &machine);
+    a_guest_that_nobody_knows_gets_addresses_of_its_net(&fork);
 }
 
 fn vm<'a>(prefix: &'a Prefix, name: &str) -> &'a Vm {
@@ -177,7 +178,10 @@ fn names_are_added_while_guests_run(prefix: &Prefix) {
     assert_eq!(looked_up(prefix, "www.example"), ["192.168.90.99"]);
 }
 
-fn a_revert_takes_names_away_and_a_fork_has_them(prefix: &Prefix, machine: &Machine) {
+fn a_revert_takes_names_away_and_a_fork_has_them(
+    prefix: &Prefix,
+    machine: &Machine,
+) -> Environment {
     prefix.snapshot("after").expect("it is taken");
     prefix.revert("before").expect("it is put back");
     assert_eq!(looked_up(prefix, "www.example"), Vec::<String>::new());
@@ -188,4 +192,25 @@ fn a_revert_takes_names_away_and_a_fork_has_them(prefix: &Prefix, machine: &Mach
     assert_eq!(looked_up(&fork, "www.example"), ["192.168.90.99"]);
     in_guest(&fork, "client", "ping -6 -c 1 -W 5 server");
     assert!(page(&fork, "client", machine::ADDRESS).is_some());
+    fork
+}
+
+/// A card with another hardware address is one that no lease is for.
+fn a_guest_that_nobody_knows_gets_addresses_of_its_net(prefix: &Prefix) {
+    let stranger = "ip link set eth1 down && ip link set eth1 address 02:00:00:00:91:99 &&
+        cd /proc/sys/net/ipv6/conf/eth1 && echo 1 >accept_ra && echo 1 >autoconf &&
+        ip addr flush dev eth1 && ip link set eth1 up &&
+        ROUTES=no udhcpc -n -q -t 5 -T 1 -i eth1 -s /usr/share/udhcpc/default.script";
+    in_guest(prefix, "server", stranger);
+    let addresses = || in_guest(prefix, "server", "ip -o addr show dev eth1 scope global");
+    let is_in_range = |address: &str| {
+        let last = address.strip_prefix("inet 192.168.91.")?.split('/').next()?;
+        last.parse::<u8>().ok().filter(|last| (100..=120).contains(last))
+    };
+    let shown = addresses();
+    let found = shown.split("eth1    ").find_map(is_in_range);
+    assert!(found.is_some(), "{shown}");
+    wait_until("an address that the guest has made itself", || {
+        addresses().contains("inet6 fd00:91::ff:fe00:9199/64")
+    });
 }

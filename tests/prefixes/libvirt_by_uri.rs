@@ -103,7 +103,8 @@ const JOINED: &str = "
 domains:
   vm0: {memory: 128, nics: [{net: lan}, {net: wire}], disks: [{type: template, template_name: mini}]}
 nets:
-  lan: {management: true}
+  lan: {management: true, ipv6: true}
+  alone: {uplink: none}
   wire: {type: bridge, bridge: br0}
 ";
 
@@ -119,6 +120,11 @@ fn a_net_joins_a_bridge_of_the_machine() {
     assert!(missing.contains("there is no bridge br0"), "{missing}");
     shared.bridges().create("br0", false).expect("it can be made");
     shared.lago("prefix", &["start", "--no-wait"]);
+    let short = shared.status("prefix", "Prefix/UUID")[..8].to_owned();
+    let description = |net| shared.virsh(&["net-dumpxml", &format!("{short}-{net}")]).concat();
+    let lan = description("lan");
+    assert!(lan.contains("<nat ipv6='yes'>") && lan.contains("host-record=vm0,"), "{lan}");
+    assert!(!description("alone").contains("<forward"));
     let plugged_in =
         || shared.inside(&["ip", "-o", "link", "show", "master", "br0"]).lines().count();
     assert_eq!(plugged_in(), 1);

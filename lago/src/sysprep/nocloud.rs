@@ -137,10 +137,8 @@ fn network_config(nics: &[SeedNic]) -> String {
         if let Some(ip6) = &nic.ip6 {
             push(&mut text, format_args!("    addresses: [\"{}\"]\n", ip6.address));
             if let Some(gateway) = ip6.gateway {
-                push(
-                    &mut text,
-                    format_args!("    routes: [{{to: \"::/0\", via: \"{gateway}\"}}]\n"),
-                );
+                // Of a route to ::/0 cloud-init 22 makes one to ::/64.
+                push(&mut text, format_args!("    gateway6: \"{gateway}\"\n"));
             }
             // The network's router says the same to guests that nobody knows.
             text.push_str("    accept-ra: false\n");

@@ -130,13 +130,13 @@ fn an_ipv6_address_is_static_and_only_one_nic_has_the_route() {
         files.network_config,
         "version: 2\nethernets:\n  \
          eth0:\n    match: {macaddress: \"54:52:c0:a8:c8:02\"}\n    set-name: eth0\n    dhcp4: true\n    \
-         addresses: [\"fd00:1::2/64\"]\n    routes: [{to: \"::/0\", via: \"fd00:1::1\"}]\n    accept-ra: false\n  \
+         addresses: [\"fd00:1::2/64\"]\n    gateway6: \"fd00:1::1\"\n    accept-ra: false\n  \
          eth1:\n    match: {macaddress: \"54:52:c0:a8:c9:02\"}\n    set-name: eth1\n    dhcp4: true\n    \
          dhcp4-overrides: {use-routes: false}\n    addresses: [\"fd00:2::2/64\"]\n    accept-ra: false\n"
     );
     let network = yaml(&files.network_config);
     assert_eq!(network["ethernets"]["eth0"]["addresses"], json!(["fd00:1::2/64"]));
-    assert_eq!(network["ethernets"]["eth0"]["routes"], json!([{"to": "::/0", "via": "fd00:1::1"}]));
+    assert_eq!(network["ethernets"]["eth0"]["gateway6"], json!("fd00:1::1"));
 }
 
 #[test]
