@@ -61,6 +61,9 @@ pub enum Error {
     /// Deploy scripts.
     #[error(transparent)]
     Deploy(#[from] crate::deploy::DeployError),
+    /// Exports.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
     /// Capsules.
     #[error(transparent)]
     Capsule(#[from] crate::capsule::CapsuleError),

@@ -13,6 +13,7 @@ pub mod config;
 pub mod constants;
 pub mod deploy;
 pub mod dirlock;
+pub mod export;
 pub mod guest;
 pub mod host;
 pub mod inventory;

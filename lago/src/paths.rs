@@ -139,6 +139,26 @@ impl Paths {
         self.console_logs().join(format!("{vm}.log"))
     }
 
+    /// The directory of the UEFI variables that the VMs use.
+    pub fn nvram_dir(&self) -> PathBuf {
+        self.prefix.join("nvram")
+    }
+
+    /// The file with the UEFI variables that the VM `vm` uses; libvirt makes it when the VM is started first.
+    pub fn nvram(&self, vm: &str) -> PathBuf {
+        self.nvram_dir().join(format!("{vm}.fd"))
+    }
+
+    /// The directory of the passwords of the VMs' displays.
+    pub fn vnc_passwords(&self) -> PathBuf {
+        self.prefix.join("vnc")
+    }
+
+    /// The file with the password of the display of the VM `vm`.
+    pub fn vnc_password(&self, vm: &str) -> PathBuf {
+        self.vnc_passwords().join(vm)
+    }
+
     /// The directory of the private host.
     pub fn host(&self) -> PathBuf {
         self.prefix.join("host")

@@ -10,6 +10,7 @@ mod guests;
 mod images;
 mod lago_program;
 mod place;
+pub mod rfb;
 mod settings;
 mod terminal;
 mod traces;

@@ -3,6 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
 
 mod devices;
+mod display;
 mod faults;
 mod power;
 mod properties;
@@ -59,6 +60,11 @@ fn suite() -> ExitCode {
                 .timeout(minutes(2)),
             continue_on_failure(devices::an_attached_disk_is_there_after_a_restart)
                 .timeout(minutes(2)),
+        ]))
+        .stage(Stage::new("display").from_start().scenarios(scenarios![
+            continue_on_failure(display::a_display_wants_its_password),
+            continue_on_failure(display::a_display_is_there_after_a_revert_and_in_a_fork),
+            continue_on_failure(display::a_vm_without_a_display_says_so),
         ]))
         .stage(Stage::new("power").from_start().scenarios(scenarios![
             continue_on_failure(power::a_paused_vm_does_nothing_until_it_is_resumed),

@@ -160,6 +160,8 @@ impl Entry {
             layers::create(&paths, layer, &snapshot.disks())?;
             state.push_layer(layer, None);
             state.write(&paths)?;
+            create_dir(&paths.nvram_dir())?;
+            snapshot::put_nvram_back(&paths, snapshot)?;
             let manifest = Manifest { inputs, made: SystemTime::now(), files: frozen(&paths)? };
             write_json(&manifest_path(&paths), &manifest)?;
             touch(paths.prefix());

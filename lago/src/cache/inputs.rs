@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use super::{CACHE_FORMAT, Cache, FileInput, Key, KeyInputs, TemplateInput};
 use crate::constants::VERSION;
 use crate::deploy;
-use crate::host::{Acceleration, versions};
+use crate::host::{self, Acceleration, versions};
 use crate::prefix::{HostKind, InitOptions};
-use crate::spec::{BuildStep, Disk, DiskFormat, DiskKind, FileSource, VmProvider};
+use crate::spec::{BuildStep, Disk, DiskFormat, DiskKind, FileSource, Firmware, VmProvider};
 use crate::sysprep;
 use crate::templates::{
     StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template, layer_name,
@@ -43,6 +43,9 @@ impl Cache {
             let scripts = deploy::sources(&options.init_file, vm, &options.path);
             for script in scripts.map_err(|error| error_chain(&error))? {
                 files.push(file_input(&script)?);
+            }
+            if domain.firmware == Firmware::Uefi {
+                files.push(firmware_input()?);
             }
             for disk in &domain.disks {
                 match source(vm, disk)? {
@@ -137,6 +140,11 @@ fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
         DiskKind::Template { name, version, .. } => {
             Ok(Source::Template { name, version: version.as_deref() })
         }
+        // An image may stand on others, which its own size and time tell nothing of.
+        DiskKind::Image { base: Some(base), path, .. } => {
+            let (image, base) = (path.display(), &base.name);
+            refused(&format!("is the image {image} on the template {base}"))
+        }
         DiskKind::Image { path, .. } => Ok(Source::File(path)),
         DiskKind::Empty { .. } => Ok(Source::Empty),
         DiskKind::File { source: FileSource::Path(path), make_a_copy }
@@ -151,6 +159,15 @@ fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
         DiskKind::File { source: FileSource::Url { url, .. }, .. } => {
             refused(&format!("is to be fetched from {url}"))
         }
+    }
+}
+
+/// What a guest starts from decides on what it finds, and is part of its memory.
+fn firmware_input() -> Result<FileInput, Reason> {
+    let found = host::uefi_firmware();
+    match found.status {
+        host::Status::Ok => file_input(Path::new(&found.detail)),
+        _ => Err(found.to_string()),
     }
 }
 

@@ -29,7 +29,7 @@ pub struct KeyInputs {
     pub subnet_range: SubnetRange,
     /// The image of each disk that is made from a template, in the order of the disks.
     pub templates: Vec<TemplateInput>,
-    /// The files that disks are made from otherwise, in the order of the disks.
+    /// The files that disks are made from otherwise, in the order of the disks, and UEFI firmware.
     pub files: Vec<FileInput>,
     /// How the domains run.
     pub acceleration: Acceleration,

@@ -22,9 +22,11 @@ use crate::utils::{FileError, read_text};
 
 /// What of a prefix's own files is no evidence: what is packed in another way, is made anew, or only means something
 /// while the prefix is there.
-const LEFT_OUT: [&str; 14] = [
+const LEFT_OUT: [&str; 16] = [
     "images",
     "layers",
+    "nvram",
+    "vnc",
     "snapshots",
     "forks",
     "host",
@@ -66,6 +68,7 @@ impl Contents {
         let packed = disks::pack(paths, &kept.disks(), options.with_templates)?;
         let mut files = Files::default();
         files.add_tree(&paths.ssh(), Path::new("ssh"));
+        files.add_tree(&paths.vnc_passwords(), Path::new("vnc"));
         files.add_evidence(paths);
         for (source, path) in &options.extra {
             files.add_tree(source, path);
@@ -87,7 +90,9 @@ impl Contents {
                 }
             };
             let disks = packed.disks[name].clone();
-            vms.insert(name.clone(), VmSnapshot { memory, disks, ..vm.clone() });
+            let nvram = vm.nvram.as_ref().map(|nvram| files.add_nvram(paths, name, nvram));
+            let nvram = nvram.transpose()?;
+            vms.insert(name.clone(), VmSnapshot { memory, disks, nvram, ..vm.clone() });
         }
         let mut record = prefix.record().clone();
         record.disks = packed.disks;
@@ -236,6 +241,13 @@ impl Files {
         let path = Paths::snapshot(SNAPSHOT).join(format!("{vm}.memory"));
         self.add(description_of(&source, vm), description_of(&path, vm), true)?;
         self.add(source, path.clone(), true)?;
+        Ok(path)
+    }
+
+    /// Adds the variables of a VM's firmware.
+    fn add_nvram(&mut self, paths: &Paths, vm: &str, nvram: &Path) -> Result<PathBuf, FileError> {
+        let path = Paths::snapshot(SNAPSHOT).join(format!("{vm}.nvram"));
+        self.add(paths.prefix().join(nvram), path.clone(), true)?;
         Ok(path)
     }
 }

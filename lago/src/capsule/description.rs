@@ -6,7 +6,7 @@
 use xmltree::{Element, EmitterConfig, XMLNode};
 
 use crate::prefix::{DiskImage, Record};
-use crate::spec::PlannedVm;
+use crate::spec::{Graphics, PlannedVm};
 
 /// What a domain may have.
 const DOMAIN: [&str; 19] = [
@@ -32,7 +32,13 @@ const DOMAIN: [&str; 19] = [
 ];
 
 /// What the part that says how it boots may have: no file of the host.
-const OS: [&str; 2] = ["type", "boot"];
+const OS: [&str; 3] = ["type", "boot", "firmware"];
+
+/// The files of UEFI firmware. Each machine has its own, and what it has held of them is in the VM's memory.
+const FIRMWARE_FILES: [&str; 2] = ["loader", "nvram"];
+
+/// What the part that says which firmware may have.
+const FIRMWARE: [&str; 1] = ["feature"];
 
 /// A kind of device.
 struct Device {
@@ -86,6 +92,9 @@ const ATTRIBUTES: [(&str, &str, &[&str]); 4] = [
 /// The models of video cards that are in the emulator itself.
 const VIDEO_MODELS: [&str; 5] = ["vga", "virtio", "bochs", "cirrus", "none"];
 
+/// Where a display is.
+const LOOPBACK: &str = "127.0.0.1";
+
 /// Where a guest's random numbers come from.
 const RANDOM: &str = "/dev/urandom";
 
@@ -112,7 +121,7 @@ pub(super) fn adopted(
     // A security label is the host's, and libvirt makes another one.
     while domain.take_child("seclabel").is_some() {}
     require_children(&domain, &DOMAIN)?;
-    require_children(domain.get_child("os").ok_or("it has no `os`")?, &OS)?;
+    adopt_boot(domain.get_mut_child("os").ok_or("it has no `os`")?, record.has_uefi(&vm.name))?;
     let name = domain.get_child("name").and_then(Element::get_text);
     if name.as_deref() != Some(&record.libvirt_name(&vm.name)) {
         return Err(format!("it is called {}", name.as_deref().unwrap_or("nothing")));
@@ -120,6 +129,7 @@ pub(super) fn adopted(
     let devices = domain.get_mut_child("devices").ok_or("it has no devices")?;
     // Where the emulator is, each machine knows itself.
     while devices.take_child("emulator").is_some() {}
+    let has_display = take_display(devices, record, &vm.name);
     for device in devices.children.iter().filter_map(XMLNode::as_element) {
         check_device(device)?;
         match device.name.as_str() {
@@ -128,11 +138,44 @@ pub(super) fn adopted(
             _ => {}
         }
     }
+    if has_display {
+        devices.children.push(XMLNode::Element(display()));
+    }
     let mut text = Vec::new();
     domain
         .write_with_config(&mut text, EmitterConfig::new().write_document_declaration(false))
         .map_err(|error| error.to_string())?;
     String::from_utf8(text).map_err(|error| error.to_string())
+}
+
+/// Of firmware only its kind is taken over: which files that are, libvirt finds out.
+fn adopt_boot(os: &mut Element, has_uefi: bool) -> Result<(), String> {
+    if has_uefi {
+        for file in FIRMWARE_FILES {
+            while os.take_child(file).is_some() {}
+        }
+        os.attributes.insert("firmware".into(), "efi".into());
+    }
+    require_children(os, &OS)?;
+    os.get_child("firmware").map_or(Ok(()), |firmware| require_children(firmware, &FIRMWARE))
+}
+
+/// Takes the display away that can be looked at, where the VM is to have one.
+fn take_display(devices: &mut Element, record: &Record, vm: &str) -> bool {
+    let spec = record.init_file.domains.get(vm);
+    let has_display = spec.is_some_and(|domain| domain.graphics == Graphics::Vnc);
+    while has_display && devices.take_child("graphics").is_some() {}
+    has_display
+}
+
+/// A display as lago makes it. Its password comes when the VM is brought back.
+fn display() -> Element {
+    let mut display = Element::new("graphics");
+    let attributes = [("type", "vnc"), ("port", "-1"), ("autoport", "yes"), ("listen", LOOPBACK)];
+    for (name, value) in attributes {
+        display.attributes.insert(name.into(), value.to_owned());
+    }
+    display
 }
 
 fn require_children(element: &Element, allowed: &[&str]) -> Result<(), String> {
@@ -216,6 +259,7 @@ fn check_card(device: &Element, record: &Record, vm: &PlannedVm) -> Result<(), S
 mod tests {
     use super::*;
     use crate::capsule::manifest::tests::manifest;
+    use crate::spec::Firmware;
 
     const DESCRIPTION: &str = r"<domain type='qemu'>
   <name>server</name>
@@ -258,12 +302,34 @@ mod tests {
     }
 
     #[test]
+    fn of_firmware_and_display_only_the_kind_is_taken_over() {
+        let firmware = "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>\
+                        <loader readonly='yes' type='pflash'>/etc/shadow</loader>\
+                        <nvram template='/etc/shadow'>/etc/passwd</nvram>";
+        let description = DESCRIPTION.replace("<os>", firmware).replace(
+            "</devices>",
+            "<graphics type='vnc' listen='0.0.0.0' socket='/tmp/x'><listen type='socket'/></graphics></devices>",
+        );
+        adopt(&description).unwrap_err();
+        let mut record = manifest().record;
+        let vm = record.plan.vms[0].clone();
+        let domain = &mut record.init_file.domains["server"];
+        (domain.firmware, domain.graphics) = (Firmware::Uefi, Graphics::Vnc);
+        let description = description.replace("MAC", &vm.nics[0].mac);
+        let text = adopted(&description, &record, &record.disks["server"], &vm).unwrap();
+        assert!(!text.contains("/etc/") && !text.contains("/tmp/x"), "{text}");
+        assert!(text.contains(r#"<os firmware="efi">"#) && text.contains("secure-boot"), "{text}");
+        assert!(text.contains(r#"listen="127.0.0.1""#) && !text.contains("0.0.0.0"), "{text}");
+    }
+
+    #[test]
     fn what_could_do_harm_is_refused() {
         let changes = [
             (
                 "<cpu mode",
                 "<sysinfo type='fwcfg'><entry name='x' file='/etc/shadow'/></sysinfo><cpu mode",
             ),
+            ("</devices>", "<graphics type='vnc' listen='0.0.0.0'/></devices>"),
             (
                 "</devices>",
                 "</devices><q:commandline xmlns:q='urn:x'><q:arg value='x'/></q:commandline>",

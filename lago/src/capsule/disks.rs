@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::CapsuleError;
 use super::manifest::{Below, Image, TemplateUse};
 use crate::Result;
 use crate::paths::Paths;
 use crate::prefix::DiskImage;
+use crate::prefix::chain::Link;
 use crate::prefix::layers::Disks;
 use crate::templates::{Digest, ImageFormat, StoredImage, TemplateStore};
-use crate::utils::{FileError, HostCommand, parallel};
+use crate::utils::{FileError, parallel};
 
 /// What the disks of all VMs consist of.
 #[derive(Debug, Default)]
@@ -28,27 +27,6 @@ pub(super) struct Packed {
     known: HashMap<PathBuf, PathBuf>,
 }
 
-/// One image of a chain, as qemu-img tells of it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Link {
-    filename: PathBuf,
-    format: String,
-    format_specific: Option<FormatSpecific>,
-}
-
-#[derive(Debug, Deserialize)]
-struct FormatSpecific {
-    #[serde(default)]
-    data: Data,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-struct Data {
-    data_file: Option<String>,
-}
-
 /// A disk and its chain, its own image first.
 struct Chain<'a> {
     vm: &'a str,
@@ -60,7 +38,7 @@ struct Chain<'a> {
 pub(super) fn pack(paths: &Paths, disks: &Disks, with_templates: bool) -> Result<Packed> {
     let wanted = disks.iter().flat_map(|(vm, disks)| disks.iter().map(move |disk| (vm, disk)));
     let chains = parallel(wanted, |(vm, disk)| {
-        let links = links(&paths.prefix().join(&disk.path), disk.format.qemu_name())?;
+        let links = Link::chain(&paths.prefix().join(&disk.path), disk.format.qemu_name())?;
         Ok::<_, crate::Error>(Chain { vm, disk, links })
     })?;
     let mut packed = Packed {
@@ -72,16 +50,6 @@ pub(super) fn pack(paths: &Paths, disks: &Disks, with_templates: bool) -> Result
         packed.disks[chain.vm].push(DiskImage { path, ..chain.disk.clone() });
     }
     Ok(packed)
-}
-
-/// Asks for the image and all below it. The running emulators have locks on some of them.
-fn links(image: &Path, format: &str) -> Result<Vec<Link>> {
-    let output = HostCommand::new("qemu-img")
-        .args(["info", "--force-share", "--backing-chain", "--output=json", "-f", format])
-        .arg(image)
-        .run()?;
-    Ok(serde_json::from_slice(&output.stdout)
-        .map_err(|source| FileError::Json { path: image.to_owned(), source })?)
 }
 
 impl Packed {
@@ -141,9 +109,7 @@ impl Packed {
 impl Chain<'_> {
     fn format(&self, depth: usize) -> Result<ImageFormat, CapsuleError> {
         let link = &self.links[depth];
-        let data_file =
-            link.format_specific.as_ref().and_then(|known| known.data.data_file.as_ref());
-        if let Some(file) = data_file {
+        if let Some(file) = link.data_file() {
             let reason = format!("the data of the image {} are in {file}", link.filename.display());
             return Err(self.refused(&reason));
         }
@@ -173,6 +139,7 @@ mod tests {
     use super::*;
     use crate::spec::DiskFormat;
     use crate::templates::TemplateRepository;
+    use crate::utils::HostCommand;
 
     fn qemu_img(dir: &Path, args: &[&str]) {
         HostCommand::new("qemu-img").args(args).current_dir(dir).run().unwrap();

@@ -28,7 +28,7 @@ pub(super) const MOST_FILES: usize = 100_000;
 const LONGEST_PATH: usize = 1024;
 
 /// What a prefix makes itself, so that no file of a capsule may take its place.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 14] = [
     MANIFEST,
     SUMS,
     "prefix.json",
@@ -36,6 +36,7 @@ const RESERVED: [&str; 13] = [
     "uuid",
     "lock",
     "layers",
+    "nvram",
     "forks",
     "host",
     "capsules",
@@ -254,6 +255,9 @@ impl Manifest {
                 return Err(format!("the disks of VM {name} are told in two ways"));
             }
             disks.iter().try_for_each(|disk| self.check_disk(name, disk))?;
+            if vm.nvram.as_deref().is_some_and(|nvram| !has(nvram)) {
+                return Err(format!("the UEFI variables of VM {name} are missing"));
+            }
             let Some(memory) = &vm.memory else { continue };
             let in_place = self.snapshot.kind == SnapshotKind::Memory
                 && has(memory)

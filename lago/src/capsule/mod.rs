@@ -31,8 +31,8 @@
 //!
 //! 1. `manifest.json`, a [`Manifest`]. What follows is exactly what it lists.
 //! 2. The files, under the paths that they have in the prefix which is made of the capsule: `images/` has the images of the
-//!    disks, `snapshots/capsule/` the memory of the VMs as libvirt writes it, with the description of each domain, `ssh/`
-//!    the keys. The others are those of the prefix. A member has the bytes of its file without holes: where they belong
+//!    disks, `snapshots/capsule/` the memory of the VMs as libvirt writes it, with the description of each domain and
+//!    the variables of its UEFI firmware, `ssh/` the keys, `vnc/` the passwords of displays. The others are those of the prefix. A member has the bytes of its file without holes: where they belong
 //!    is in [`FileEntry::data`].
 //! 3. `sha256sums`, the SHA-256 of all members before it, in lines as `sha256sum` writes them.
 //!

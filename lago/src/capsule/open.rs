@@ -13,13 +13,13 @@ use super::sparse::SparseFile;
 use super::{COPY, CapsuleError, OpenOptions, SNAPSHOT, description};
 use crate::Result;
 use crate::paths::Paths;
+use crate::prefix::chain::rebase;
 use crate::prefix::state::State;
-use crate::prefix::{Prefix, claim_directory, layers, removal};
-use crate::snapshot::{SnapshotKind, description_of};
+use crate::prefix::{Prefix, claim_directory, layers, removal, require_firmware};
+use crate::snapshot::{SnapshotKind, description_of, put_nvram_back};
 use crate::templates::{ImageFormat, inspect, inspect_overlay};
 use crate::utils::{
-    FileError, HostCommand, PRIVATE_MODE, create_dir, parallel, read_text, with_rollback,
-    write_file, write_json,
+    FileError, PRIVATE_MODE, create_dir, parallel, read_text, with_rollback, write_file, write_json,
 };
 
 /// How much is read at once.
@@ -42,6 +42,7 @@ pub(super) fn unpack(capsule: &Path, options: &OpenOptions) -> Result<Unpacked> 
     let paths = Paths::new(path);
     archive::read(capsule, |manifest, members| {
         let doubts = if options.no_memory { Vec::new() } else { fitting(&manifest)? };
+        require_firmware(&manifest.record.init_file)?;
         let bases = bases::find(&manifest, options)?;
         let kind = manifest.snapshot.kind;
         let _lock = claim_directory(&paths)?;
@@ -107,6 +108,8 @@ impl Opening<'_> {
         self.adopt_descriptions()?;
         let mut snapshot = self.manifest.snapshot.clone();
         (snapshot.name, snapshot.parent, snapshot.layer) = (SNAPSHOT.to_owned(), None, None);
+        create_dir(&paths.nvram_dir())?;
+        put_nvram_back(paths, &snapshot)?;
         let mut state = State {
             current: Some(SNAPSHOT.to_owned()),
             attached: snapshot.attached(&self.manifest.record),
@@ -170,7 +173,7 @@ impl Opening<'_> {
                 let overlay = inspect_overlay(&path).map_err(read_error)?;
                 overlay.map_err(|reason| self.refused(image, &reason))?;
                 let (below, format) = self.below(image, below, bases)?;
-                rebase(&path, &below, format)
+                rebase(&path, &below, format.as_str())
             }
             None if image.format == ImageFormat::Qcow2 => {
                 let inspected = inspect(&path).map_err(read_error)?;
@@ -234,14 +237,4 @@ impl Opening<'_> {
             reason: format!("its image {} {reason}", image.path.display()),
         }
     }
-}
-
-/// Writes into an overlay what it stands on. Nothing is opened for that but the overlay.
-fn rebase(overlay: &Path, below: &Path, format: ImageFormat) -> Result<()> {
-    HostCommand::new("qemu-img")
-        .args(["rebase", "-q", "-u", "-f", "qcow2", "-F", format.as_str(), "-b"])
-        .arg(below)
-        .arg(overlay)
-        .run()?;
-    Ok(())
 }

@@ -10,7 +10,7 @@ use super::manifest::MANIFEST;
 use super::target::Target;
 use super::{CapsuleError, SaveOptions, Saved, archive};
 use crate::prefix::Prefix;
-use crate::snapshot::Moment;
+use crate::snapshot::{Moment, SnapshotOptions};
 use crate::utils::FileError;
 use crate::{Error, Result};
 
@@ -21,7 +21,7 @@ pub(super) fn save(prefix: &Prefix, path: &Path, options: &SaveOptions) -> Resul
     // A file that cannot be written to is no reason to hold the VMs.
     let target = Target::create(&path)?;
     let machine = Machine::this()?;
-    let moment = Moment::hold(prefix)?;
+    let moment = Moment::hold(prefix, SnapshotOptions::default())?;
     let contents = tracing::info_span!("collect")
         .in_scope(|| Contents::collect(prefix, &moment, machine, options))?;
     tracing::info_span!("pack").in_scope(|| write(&target, &contents, options))?;

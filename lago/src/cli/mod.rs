@@ -127,10 +127,14 @@ enum Verb {
     CopyFromVm(verbs::copy::FromVmArguments),
     /// Make a TCP port of a VM one of this machine's loopback interface, until Ctrl-C.
     Forward(verbs::forward::Arguments),
+    /// Make the display of a VM a port of this machine, for a VNC viewer, and print the password, until Ctrl-C.
+    Vnc(verbs::vnc::Arguments),
     /// Run the deploy scripts that the init file lists for the VMs.
     Deploy(verbs::deploy::Arguments),
     /// Gather what is known of the environment in a directory: consoles, journals, artifacts, screenshots, logs.
     Collect(verbs::collect::Arguments),
+    /// Write the disks of VMs that are down to files of their own, with an init file that brings them up elsewhere.
+    Export(verbs::export::Arguments),
     /// Print an ssh configuration with which `ssh VM` works.
     SshConfig(verbs::ssh_config::Arguments),
     /// Print the VMs as an inventory of Ansible's, in groups.
@@ -269,8 +273,10 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         Verb::CopyToVm(verb) => verb.run(&context)?,
         Verb::CopyFromVm(verb) => verb.run(&context)?,
         Verb::Forward(verb) => verb.run(&context)?,
+        Verb::Vnc(verb) => verb.run(&context)?,
         Verb::Deploy(verb) => verb.run(&context)?,
         Verb::Collect(verb) => verb.run(&context)?,
+        Verb::Export(verb) => verb.run(&context)?,
         Verb::SshConfig(verb) => verb.run(&context)?,
         Verb::AnsibleHosts(verb) => verb.run(&context)?,
         Verb::Cache(verb) => verb.run(&context)?,

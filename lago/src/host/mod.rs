@@ -49,8 +49,8 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAcceleration, probe};
-pub(crate) use doctor::libguestfs_check;
 pub use doctor::{Check, Status, doctor};
+pub(crate) use doctor::{Executable, libguestfs_check};
 pub use error::HostError;
 use libvirt::Question;
 pub(crate) use libvirt::keep_libvirt_quiet;
@@ -59,6 +59,16 @@ use private::PrivateHost;
 use rustix::net::sockopt;
 pub use strays::{Stray, StrayReason, strays};
 pub(crate) use uplink::{UPLINK_DEVICE, uplink_name_server};
+
+/// Whether this machine has firmware for VMs with UEFI.
+pub(crate) fn uefi_firmware() -> Check {
+    doctor::uefi(&doctor::System::this())
+}
+
+/// The file with the code of that firmware.
+pub(crate) fn uefi_executable() -> Option<Executable> {
+    doctor::uefi_executable(&doctor::System::this())
+}
 
 /// The longest that libvirt at a URI may take to answer. A remote one is behind ssh, and may start on demand.
 const URI_ANSWER_LIMIT: Duration = Duration::from_secs(30);

@@ -10,11 +10,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::chain::{Link, rebase};
 use super::layers::Disks;
 use super::{InitOptions, PrefixError};
 use crate::paths::Paths;
-use crate::spec::{Disk, DiskFormat, DiskKind, FileSource};
-use crate::templates::{ImageFormat, Metadata, fetch_file};
+use crate::spec::{Disk, DiskFormat, DiskKind, FileSource, TemplateBase};
+use crate::templates::{
+    ImageFormat, Metadata, StoredImage, fetch_file, is_compressed, unpack_file,
+};
 use crate::utils::{FileError, HostCommand, PRIVATE_MODE, parallel, write_file};
 use crate::virt::domain_xml::DiskDevice;
 use crate::{Result, sysprep};
@@ -108,7 +111,21 @@ fn make_disk(
             let backing = Backing { path: image.path, format: image.format };
             target.overlay(&backing, *size)?
         }
-        DiskKind::Image { path, size } => target.overlay(&target.backing(path)?, *size)?,
+        DiskKind::Image { path, size, base } => {
+            let image = target.image(path)?;
+            let base = match base {
+                Some(base) => Some(options.base(id, base, paths.prefix())?),
+                None => target.absent_base(&image, id, options, paths)?,
+            };
+            match base {
+                Some(base) => {
+                    let layer = target.layer(&image, &base, *size)?;
+                    metadata = base.metadata;
+                    layer
+                }
+                None => target.overlay(&target.backing(&image)?, *size)?,
+            }
+        }
         DiskKind::Empty { size } => target.empty(*size)?,
         DiskKind::File { source: FileSource::Path(path), make_a_copy: true } => {
             target.copy(path)?
@@ -183,7 +200,60 @@ impl Target<'_> {
         Ok(self.path.clone())
     }
 
+    /// The image at a path, decompressed into the prefix if need be.
+    fn image(&self, path: &Path) -> Result<PathBuf> {
+        if !is_compressed(path).map_err(|source| self.error(source))? {
+            return Ok(path.to_owned());
+        }
+        let unpacked = self.path.with_extension("base");
+        unpack_file(path, &unpacked).map_err(|source| self.error(source))?;
+        Ok(unpacked)
+    }
+
+    /// The template that an image of an export stands on, as its header names it. What stands on something that is there,
+    /// is no such image.
+    fn absent_base(
+        &self,
+        image: &Path,
+        id: Uuid,
+        options: &InitOptions,
+        paths: &Paths,
+    ) -> Result<Option<StoredImage>> {
+        let link = match ImageFormat::of_file(image).map_err(|source| self.error(source))? {
+            ImageFormat::Qcow2 => Link::of(image, "qcow2").map_err(|source| self.error(source))?,
+            ImageFormat::Raw => return Ok(None),
+        };
+        let Some((named, whole)) = link.backing_filename.zip(link.full_backing_filename) else {
+            return Ok(None);
+        };
+        if whole.exists() {
+            return Ok(None);
+        }
+        let base = named_base(&named).ok_or_else(|| {
+            self.error(PrefixError::NoBase { image: image.to_owned(), base: named.clone() })
+        })?;
+        Ok(Some(options.base(id, &base, paths.prefix())?))
+    }
+
+    /// A copy of an exported image, on the template as it is here. The image is not changed.
+    fn layer(&self, image: &Path, base: &StoredImage, size: Option<u64>) -> Result<PathBuf> {
+        let copied = self.copy(image)?;
+        let put = || {
+            rebase(&copied, &base.path, base.format.as_str())?;
+            let Some(size) = size else { return Ok(()) };
+            let resize = HostCommand::new("qemu-img").args(["resize", "-q", "-f", "qcow2"]);
+            resize.arg(&copied).arg(size.to_string()).run()?;
+            Ok::<_, crate::Error>(())
+        };
+        put().map_err(|source| self.error(source))?;
+        Ok(copied)
+    }
+
     fn copy(&self, from: &Path) -> Result<PathBuf> {
+        if is_compressed(from).map_err(|source| self.error(source))? {
+            unpack_file(from, &self.path).map_err(|source| self.error(source))?;
+            return Ok(self.path.clone());
+        }
         write_file(&self.path, b"", PRIVATE_MODE)?;
         // It keeps holes, makes new ones of zeros, and shares the blocks where the file system can.
         HostCommand::new("cp")
@@ -222,6 +292,13 @@ impl Target<'_> {
             source: Box::new(source),
         }
     }
+}
+
+/// The template that the header of an exported image names: `./TEMPLATE:VERSION`.
+fn named_base(named: &Path) -> Option<TemplateBase> {
+    let (name, version) = named.file_name()?.to_str()?.split_once(':')?;
+    let (name, version) = (name.to_owned(), Some(version.to_owned()));
+    Some(TemplateBase { name, version, digest: None })
 }
 
 /// The seed is the last disk on virtio, so that the letters of the others are the init file's.
@@ -270,7 +347,7 @@ pub(super) fn remove(paths: &Paths) -> Result<(), PrefixError> {
         _ => Ok(()),
     };
     // A prefix without images cannot be started, so a kill on the way leaves none that starts from the wrong disks.
-    [paths.images(), paths.snapshots(), paths.layers()]
+    [paths.images(), paths.snapshots(), paths.layers(), paths.nvram_dir()]
         .into_iter()
         .try_for_each(|path| removed(path.clone(), fs::remove_dir_all(path)))?;
     removed(paths.state(), fs::remove_file(paths.state()))

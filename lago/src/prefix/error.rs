@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::host::Check;
 use crate::utils::BoxError;
 
 /// What goes wrong with a prefix as a directory.
@@ -53,6 +54,30 @@ pub enum PrefixError {
         #[source]
         source: BoxError,
     },
+    /// What an image stands on is neither there nor the name of a template.
+    #[error(
+        "the image {} stands on {}, which is not there and is no template: export it anew with --standalone", image.display(),
+        base.display()
+    )]
+    NoBase {
+        /// The image.
+        image: PathBuf,
+        /// What it stands on.
+        base: PathBuf,
+    },
+    /// An image is to stand on a template whose image is another one now.
+    #[error(
+        "an exported image stands on the template {template} with the digest {expected}, and the one here has {found}: \
+         name the repository that has the same one"
+    )]
+    OtherBase {
+        /// The template and its version.
+        template: String,
+        /// What its digest has to be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
     /// The init file asks for something that this version does not do.
     #[error("VM {vm}: {what}, which this version of lago cannot do; {instead}")]
     Unsupported {
@@ -72,6 +97,14 @@ pub enum PrefixError {
         net: String,
         /// The bridge.
         bridge: String,
+    },
+    /// UEFI firmware is asked for, and not installed.
+    #[error("VM {vm} is to start from UEFI firmware. {missing}")]
+    NoFirmware {
+        /// The VM.
+        vm: String,
+        /// What `lago doctor` says of it.
+        missing: Box<Check>,
     },
     /// A template is asked for, and there is no place to keep its image.
     #[error(

@@ -1,10 +1,15 @@
-//! Who is who: the key that opens all guests, a host key for each, and how each guest is given both.
+//! Who is who: the key that opens all guests, a host key for each, and how each guest is given both; the passwords of
+//! displays.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indexmap::IndexMap;
 use ipnet::Ipv6Net;
+use ssh_key::rand_core::{OsRng, RngCore as _};
 use uuid::Uuid;
 
 use super::disks::{self, MadeDisks};
@@ -13,15 +18,20 @@ use crate::Result;
 use crate::guest::keys::KeyPair;
 use crate::host::Acceleration;
 use crate::paths::Paths;
-use crate::spec::{Domain, InitFile, NetKind, Plan, PlannedNic, PlannedVm, SysprepBackend};
+use crate::spec::{
+    Domain, Graphics, InitFile, NetKind, Plan, PlannedNic, PlannedVm, SysprepBackend,
+};
 use crate::sysprep::{
     self, Modification, Seed, SeedIp6, SeedNic, add_ssh_key, asks_for_own_key, initiator_name,
     set_ssh_host_key,
 };
-use crate::utils::{PRIVATE_MODE, parallel, write_file};
+use crate::utils::{PRIVATE_MODE, create_dir, parallel, write_file};
 
 /// The key in a template's metadata that says how its guests are given their identity.
 const METADATA_KEY: &str = "sysprep";
+
+/// How many bytes the password of a display is made of. They become eight letters, and VNC looks at no more.
+const VNC_PASSWORD_BYTES: usize = 6;
 
 /// The identities of the guests of a prefix.
 pub(super) struct Identities {
@@ -31,7 +41,7 @@ pub(super) struct Identities {
 }
 
 impl Identities {
-    /// Makes the prefix's key pair and a host key for every VM, and writes them down.
+    /// Makes the prefix's key pair, a host key for every VM and a password for every display, and writes them down.
     pub(super) fn make(paths: &Paths, id: Uuid, init_file: &InitFile, plan: &Plan) -> Result<Self> {
         let user_key = KeyPair::generate("lago")?;
         user_key.write(&paths.ssh_key())?;
@@ -40,6 +50,9 @@ impl Identities {
             host_key.write(&paths.host_key(&vm.name))?;
             let known_host = format!("{} {}\n", vm.name, host_key.public_line()?);
             let domain = &init_file.domains[&vm.name];
+            if domain.graphics == Graphics::Vnc {
+                write_vnc_password(&paths.vnc_password(&vm.name))?;
+            }
             let seed = seed(id, plan, vm, domain, &user_key, &host_key);
             Ok::<_, crate::Error>((known_host, seed))
         })?;
@@ -187,4 +200,15 @@ fn seed_nic(plan: &Plan, nic: &PlannedNic) -> SeedNic {
         })
     });
     SeedNic { mac: nic.mac.clone(), management: nic.management, ip6 }
+}
+
+/// A random password, in letters that people can type.
+fn write_vnc_password(path: &Path) -> Result<()> {
+    if let Some(directory) = path.parent() {
+        create_dir(directory)?;
+    }
+    let mut random = [0; VNC_PASSWORD_BYTES];
+    OsRng.fill_bytes(&mut random);
+    let password = URL_SAFE_NO_PAD.encode(random);
+    Ok(write_file(path, format!("{password}\n").as_bytes(), PRIVATE_MODE)?)
 }

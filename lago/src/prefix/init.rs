@@ -13,11 +13,13 @@ use super::{
 };
 use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
-use crate::host::AccelerationChoice;
+use crate::host::{self, AccelerationChoice};
 use crate::paths::{Paths, default_lease_dir, default_store};
-use crate::spec::{BuildStep, InitFile, Plan, SubnetRange, VmProvider};
+use crate::spec::{
+    BuildStep, Domain, Firmware, InitFile, Plan, SubnetRange, TemplateBase, VmProvider,
+};
 use crate::templates::{
-    StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
+    Digest, StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
 };
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
 use crate::{Result, deploy, sysprep};
@@ -173,6 +175,7 @@ fn may_claim(paths: &Paths) -> io::Result<bool> {
 
 fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     refuse_unsupported(&options.init_file)?;
+    require_firmware(&options.init_file)?;
     for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
         create_dir(&dir)?;
     }
@@ -203,6 +206,19 @@ fn refuse_unsupported(init_file: &InitFile) -> Result<(), PrefixError> {
         }
     }
     Ok(())
+}
+
+/// What a VM starts from has to be on this machine.
+pub(crate) fn require_firmware(init_file: &InitFile) -> Result<(), PrefixError> {
+    let is_uefi = |domain: &Domain| domain.firmware == Firmware::Uefi;
+    let Some((vm, _)) = init_file.domains.iter().find(|(_, domain)| is_uefi(domain)) else {
+        return Ok(());
+    };
+    let found = host::uefi_firmware();
+    if found.status == host::Status::Ok {
+        return Ok(());
+    }
+    Err(PrefixError::NoFirmware { vm: vm.clone(), missing: Box::new(found) })
 }
 
 /// A VM is reached over ssh on a management network.
@@ -249,5 +265,28 @@ impl InitOptions {
 
     fn template_store(&self) -> Result<TemplateStore> {
         Ok(TemplateStore::open(self.store.as_deref().ok_or(PrefixError::NoStore)?)?)
+    }
+
+    /// The image of the template that an exported image stands on: the one in the store with the same digest, or else the
+    /// one by the same name, which has to have it.
+    pub(super) fn base(&self, id: Uuid, base: &TemplateBase, prefix: &Path) -> Result<StoredImage> {
+        let store = self.template_store()?;
+        let digest = base.digest.as_ref().and_then(|digest| digest.parse::<Digest>().ok());
+        let stored =
+            digest.map(|digest| store.acquire_by_digest(&digest, id, prefix)).transpose()?;
+        if let Some(image) = stored.flatten() {
+            return Ok(image);
+        }
+        let version = find_template(&self.repositories, &base.name, base.version.as_deref())?;
+        let image = store.acquire(version, id, prefix)?;
+        match &base.digest {
+            Some(expected) if image.digest.as_hex() != expected => Err(PrefixError::OtherBase {
+                template: version.name().to_owned(),
+                expected: expected.clone(),
+                found: image.digest.as_hex().to_owned(),
+            }
+            .into()),
+            _ => Ok(image),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! Everything that changes an environment takes the prefix's lock, which dies with the process that holds it.
 
 pub(crate) mod attached;
+pub(crate) mod chain;
 mod disks;
 mod error;
 mod identity;
@@ -27,7 +28,7 @@ pub(crate) use disks::COPY_LIMIT;
 pub use disks::DiskImage;
 pub use error::PrefixError;
 pub use init::InitOptions;
-pub(crate) use init::{claim as claim_directory, init_again};
+pub(crate) use init::{claim as claim_directory, init_again, require_firmware};
 pub use record::{HostKind, Origin, Record};
 
 pub use crate::constants::START_LIMIT;
@@ -35,7 +36,7 @@ use crate::dirlock::{self, DirLock, Mode};
 use crate::host::Host;
 use crate::paths::Paths;
 use crate::snapshot::{self, Compression};
-use crate::utils::{error_chain, parallel};
+use crate::utils::{create_dir, error_chain, parallel};
 use crate::virt::{Network, VirtEnv, VirtError, Vm, VmState};
 use crate::workdir::WorkdirError;
 use crate::{Error, Result};
@@ -90,6 +91,7 @@ impl Prefix {
 
     /// Makes the directory a prefix, by its record, once all else is in it.
     pub(crate) fn establish(paths: &Paths, record: Record) -> Result<Self> {
+        create_dir(&paths.nvram_dir())?;
         record.write(paths)?;
         names_of_lago::put(paths)?;
         let prefix = Self::assemble(paths.clone(), record)?;

@@ -16,7 +16,7 @@ use super::state::AttachedNic;
 use crate::guest::{HostKey, Password, Reach, Ssh, SshTarget, keys};
 use crate::host::{Acceleration, Host};
 use crate::paths::Paths;
-use crate::spec::{Domain, InitFile, JsonMap, Plan, PlannedVm};
+use crate::spec::{Domain, Firmware, Graphics, InitFile, JsonMap, Plan, PlannedVm};
 use crate::utils::{read_json, write_json};
 use crate::virt::connection::Connection;
 use crate::virt::domain_xml::{DomainDescription, NicDevice, Processor};
@@ -152,6 +152,11 @@ impl Record {
         name.to_owned()
     }
 
+    /// Whether a VM has UEFI firmware, and so variables of its own.
+    pub(crate) fn has_uefi(&self, vm: &str) -> bool {
+        self.init_file.domains.get(vm).is_some_and(|domain| domain.firmware == Firmware::Uefi)
+    }
+
     /// Moves it to a private host of its own, under the names that it has.
     pub(crate) fn on_private_host(self) -> Self {
         let marked_names = self.marked_names || self.host != HostKind::Private;
@@ -228,6 +233,8 @@ impl Record {
             plan: planned.clone(),
             description,
             devices: Box::new(devices),
+            vnc_password: (spec.graphics == Graphics::Vnc)
+                .then(|| paths.vnc_password(&planned.name)),
             connection: Arc::clone(connection),
             ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
             reach,
@@ -263,6 +270,8 @@ impl Record {
             sockets: spec.cpu,
             cpu: processor(spec),
             acceleration: self.acceleration,
+            nvram: (spec.firmware == Firmware::Uefi).then(|| paths.nvram(&planned.name)),
+            vnc: None,
             disks: Vec::new(),
             nics: nics.collect(),
             console_log: paths.console_log(&planned.name),

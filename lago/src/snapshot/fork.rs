@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{Snapshot, SnapshotError, find, revert};
+use super::{Snapshot, SnapshotError, find, nvram, revert};
 use crate::Result;
 use crate::paths::Paths;
 use crate::prefix::layers;
@@ -77,6 +77,8 @@ fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
     layers::create(paths, layer, &snapshot.disks())?;
     state.push_layer(layer, None);
     state.write(paths)?;
+    create_dir(&paths.nvram_dir())?;
+    nvram::put_back(paths, snapshot)?;
     let mut record: Record = origin.record().clone();
     record.origin =
         Some(Origin { prefix: from.prefix().to_owned(), snapshot: snapshot.name.clone() });
@@ -97,7 +99,9 @@ pub(crate) fn copy_identity(origin: &Prefix, paths: &Paths) -> Result<()> {
     for vm in origin.vms() {
         files.push((from.host_key(vm.name()), paths.host_key(vm.name())));
         files.push((from.host_key_pub(vm.name()), paths.host_key_pub(vm.name())));
+        files.push((from.vnc_password(vm.name()), paths.vnc_password(vm.name())));
     }
+    create_dir(&paths.vnc_passwords())?;
     files.into_iter().try_for_each(|(source, target)| copy(&source, &target))?;
     copy_scripts(&from.scripts(), &paths.scripts())
 }

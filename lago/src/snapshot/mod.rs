@@ -27,6 +27,7 @@ mod error;
 mod fork;
 mod memory;
 mod moment;
+mod nvram;
 mod recovery;
 mod revert;
 mod take;
@@ -47,6 +48,7 @@ pub(crate) use fork::{
     copy_identity, destroy_forks_inside, forks_of, prepare as prepare_fork, require_no_forks,
 };
 pub(crate) use moment::Moment;
+pub(crate) use nvram::put_back as put_nvram_back;
 pub(crate) use recovery::{recover, settle};
 pub(crate) use take::with_others;
 
@@ -104,6 +106,9 @@ pub struct VmSnapshot {
     pub memory: Option<PathBuf>,
     /// Its disks, from the prefix.
     pub disks: Vec<DiskImage>,
+    /// The file with the variables of its UEFI firmware, from the prefix, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nvram: Option<PathBuf>,
     /// The network cards that it was given after it was made.
     #[serde(default)]
     pub(crate) nics: Vec<AttachedNic>,
@@ -172,6 +177,7 @@ impl Snapshot {
         let mut seen = Self { parent: None, layer: None, ..self.clone() };
         for vm in seen.vms.values_mut() {
             vm.memory = vm.memory.take().map(|path| prefix.join(path));
+            vm.nvram = vm.nvram.take().map(|path| prefix.join(path));
             for disk in &mut vm.disks {
                 disk.path = prefix.join(&disk.path);
             }
@@ -223,6 +229,9 @@ impl Prefix {
             // What another prefix has is no cost of this one.
             if let Some(memory) = vm.memory.as_ref().filter(|path| !path.is_absolute()) {
                 total.memory += size(memory)?;
+            }
+            if let Some(nvram) = vm.nvram.as_ref().filter(|path| !path.is_absolute()) {
+                total.disks += size(nvram)?;
             }
             for disk in vm.disks.iter().filter(|disk| disk.is_writable()) {
                 if snapshot.layer.is_some() || !disk.path.is_absolute() {

@@ -1,10 +1,9 @@
 //! The environment at one instant, kept only for as long as somebody reads it.
 
-use indexmap::IndexMap;
 use std::time::Duration;
 
-use super::take::Take;
-use super::{Snapshot, SnapshotKind, SnapshotOptions, remove_files};
+use super::take::{Kept, Take};
+use super::{Snapshot, SnapshotKind, SnapshotOptions, nvram, remove_files};
 use crate::Result;
 use crate::dirlock::DirLock;
 use crate::prefix::Prefix;
@@ -26,15 +25,16 @@ pub(crate) struct Moment<'a> {
 
 impl<'a> Moment<'a> {
     /// Cuts the states of all VMs. When this fails, they run on.
-    pub(crate) fn hold(prefix: &'a Prefix) -> Result<Self> {
+    pub(crate) fn hold(prefix: &'a Prefix, options: SnapshotOptions) -> Result<Self> {
         let _span = tracing::info_span!("cut").entered();
         let lock = prefix.lock_settled()?;
         prefix.require_complete()?;
         let mut state = State::read(prefix.paths())?;
-        let take = Take::new(prefix, NAME, SnapshotOptions::default(), &state)?;
+        let take = Take::new(prefix, NAME, options, &state)?;
         let snapshot = if take.kind == SnapshotKind::Stopped {
             // Nobody starts what would write to these disks while the lock is held.
-            take.snapshot(&state, Duration::ZERO, &IndexMap::new())
+            let nvram = nvram::current(prefix.paths(), prefix.record());
+            take.snapshot(&state, Duration::ZERO, &Kept { nvram, ..Kept::default() })
         } else {
             let snapshot = take.freeze(&mut state)?;
             state.pending = None;

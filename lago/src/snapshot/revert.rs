@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     RevertOptions, Snapshot, SnapshotError, SnapshotKind, clock, description_of, find, memory,
-    settle, take,
+    nvram, settle, take,
 };
 use crate::paths::Paths;
 use crate::prefix::layers;
@@ -68,7 +68,7 @@ pub(super) fn revert_locked(prefix: &Prefix, name: &str, options: RevertOptions)
 pub(super) fn require_files(paths: &Paths, snapshot: &Snapshot) -> Result<(), SnapshotError> {
     let files = snapshot.vms.iter().flat_map(|(name, vm)| {
         let memory = vm.memory.iter().flat_map(|path| [path.clone(), description_of(path, name)]);
-        memory.chain(vm.disks.iter().map(|disk| disk.path.clone()))
+        memory.chain(vm.nvram.clone()).chain(vm.disks.iter().map(|disk| disk.path.clone()))
     });
     for path in files.map(|path| paths.prefix().join(path)) {
         if !path.exists() {
@@ -108,6 +108,7 @@ fn stay(paths: &Paths, announced: &State, before: &State, error: Error) -> Error
 }
 
 fn bring_back(prefix: &Prefix, snapshot: &Snapshot, options: RevertOptions) -> Result<()> {
+    nvram::put_back(prefix.paths(), snapshot)?;
     if snapshot.kind == SnapshotKind::Stopped {
         return prefix.virt_env().stop();
     }

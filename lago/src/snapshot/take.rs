@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::{
     Snapshot, SnapshotError, SnapshotKind, SnapshotOptions, VmSnapshot, description_of, memory,
-    remove_files,
+    nvram, remove_files,
 };
 use crate::dirlock::DirLock;
 use crate::paths::Paths;
@@ -81,6 +81,13 @@ pub(super) struct Take<'a> {
     began: Instant,
 }
 
+/// What was kept of the VMs besides their disks, by their names and with paths from the prefix.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) memories: IndexMap<String, PathBuf>,
+    pub(super) nvram: nvram::Files,
+}
+
 /// Why the states could not be cut.
 struct Uncut {
     error: Box<Error>,
@@ -149,7 +156,7 @@ impl<'a> Take<'a> {
     pub(super) fn freeze(&self, state: &mut State) -> Result<Snapshot> {
         tracing::info_span!("make layer").in_scope(|| self.announce(state))?;
         match self.make_directory().map_err(Uncut::from).and_then(|()| self.cut()) {
-            Ok((pause, memories)) => Ok(self.snapshot(state, pause, &memories)),
+            Ok((pause, kept)) => Ok(self.snapshot(state, pause, &kept)),
             Err(Uncut { error, held: false }) => Err(self.abandon(state, *error)),
             // Who changes the prefix next tries again to let them run on.
             Err(Uncut { error, held: true }) => Err(*error),
@@ -193,17 +200,19 @@ impl<'a> Take<'a> {
     }
 
     /// Cuts the states of all VMs at one instant. However that ends, the VMs run on, if libvirt lets them.
-    fn cut(&self) -> Result<(Duration, IndexMap<String, PathBuf>), Uncut> {
+    fn cut(&self) -> Result<(Duration, Kept), Uncut> {
         let began = Instant::now();
         let held = tracing::info_span!("hold still").in_scope(|| self.hold());
         let cut = held.and_then(|()| {
             let _span = tracing::info_span!("write state").entered();
-            Ok(parallel(self.running(), |vm| self.cut_one(vm))?)
+            let memories = parallel(self.running(), |vm| self.cut_one(vm))?;
+            let nvram = nvram::keep(self.paths(), self.prefix.record(), self.name)?;
+            Ok(Kept { memories: memories.into_iter().flatten().collect(), nvram })
         });
         let released = tracing::info_span!("let go").in_scope(|| self.release());
         let pause = if self.moving().next().is_some() { began.elapsed() } else { Duration::ZERO };
         match (cut, released) {
-            (Ok(memories), Ok(())) => Ok((pause, memories.into_iter().flatten().collect())),
+            (Ok(kept), Ok(())) => Ok((pause, kept)),
             (Err(error), Ok(())) => Err(error.into()),
             (Err(error), Err(stuck)) => {
                 Err(Uncut { error: Box::new(with_others(error, [stuck])), held: true })
@@ -255,18 +264,14 @@ impl<'a> Take<'a> {
         Ok(Some((vm.name().to_owned(), file)))
     }
 
-    pub(super) fn snapshot(
-        &self,
-        state: &State,
-        pause: Duration,
-        memories: &IndexMap<String, PathBuf>,
-    ) -> Snapshot {
+    pub(super) fn snapshot(&self, state: &State, pause: Duration, kept: &Kept) -> Snapshot {
         let vms = self.vms.iter().map(|(vm, vm_state)| {
             let attached = state.attached.get(vm.name());
             let kept = VmSnapshot {
                 state: *vm_state,
-                memory: memories.get(vm.name()).cloned(),
+                memory: kept.memories.get(vm.name()).cloned(),
                 disks: self.frozen[vm.name()].clone(),
+                nvram: kept.nvram.get(vm.name()).cloned(),
                 nics: attached.map(|attached| attached.nics.clone()).unwrap_or_default(),
             };
             (vm.name().to_owned(), kept)

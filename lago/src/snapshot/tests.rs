@@ -18,6 +18,7 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
         state: VmState::Running,
         memory: Some(format!("snapshots/{name}/server.memory.zst").into()),
         disks: vec![disk],
+        nvram: Some("snapshots/deployed/server.nvram".into()),
         nics: Vec::new(),
     };
     Snapshot {
@@ -40,5 +41,6 @@ fn a_fork_finds_what_it_stands_on_from_anywhere() {
     let vm = &seen.vms["server"];
     assert_eq!(vm.disks[0].path, Path::new("/p/images/server-root.qcow2"));
     assert_eq!(vm.memory.as_deref(), Some(Path::new("/p/snapshots/deployed/server.memory.zst")));
+    assert_eq!(vm.nvram.as_deref(), Some(Path::new("/p/snapshots/deployed/server.nvram")));
     assert_eq!((seen.parent, seen.layer), (None, None));
 }

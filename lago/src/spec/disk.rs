@@ -9,7 +9,7 @@ use super::fields::{Fields, Known, Marked};
 use super::names;
 use super::size;
 use super::tree::{Node, Value};
-use super::types::{Disk, DiskFormat, DiskKind, FileSource};
+use super::types::{Disk, DiskFormat, DiskKind, FileSource, TemplateBase};
 
 const FIELDS: Known = Known {
     documented: &[
@@ -18,6 +18,7 @@ const FIELDS: Known = Known {
         "template_name",
         "template_version",
         "template_type",
+        "template_digest",
         "dev",
         "format",
         "size",
@@ -171,8 +172,9 @@ fn template(fields: &Fields<'_>, directory: &Path) -> DiskKind {
     if fields.word("template_type", TYPES) == Some("qcow2") {
         let help = "write the path of the image that the disk is based on";
         let path = fields.required("path", help).map_or_else(String::new, |path| path.value);
-        return DiskKind::Image { path: absolute(directory, &path), size };
+        return DiskKind::Image { path: absolute(directory, &path), size, base: base(fields) };
     }
+    refuse(fields, "template", &["template_digest"]);
     let name = fields.required("template_name", "write the name of a template of the repository");
     DiskKind::Template {
         name: name.map_or_else(String::new, |name| name.value),
@@ -181,8 +183,37 @@ fn template(fields: &Fields<'_>, directory: &Path) -> DiskKind {
     }
 }
 
+/// The template on which an exported image stands.
+fn base(fields: &Fields<'_>) -> Option<TemplateBase> {
+    let name = fields.string("template_name");
+    if name.is_none() {
+        refuse(fields, "template", &["template_version", "template_digest"]);
+    }
+    Some(TemplateBase {
+        name: name?.value,
+        version: fields.string("template_version").map(|version| version.value),
+        digest: fields.string("template_digest").map(|digest| checked_digest(fields, &digest)),
+    })
+}
+
+/// SHA-1, SHA-256 or SHA-512.
+fn checked_digest(fields: &Fields<'_>, digest: &Marked<String>) -> String {
+    let is_digest = [40, 64, 128].contains(&digest.value.len())
+        && digest.value.chars().all(|digit| digit.is_ascii_hexdigit());
+    if !is_digest {
+        fields.mistake(
+            digest.at,
+            format!("{:?} is no digest", digest.value),
+            "write the SHA-256 of the template's image, 64 hexadecimal digits, or remove `template_digest`",
+        );
+    }
+    digest.value.to_ascii_lowercase()
+}
+
 fn empty(fields: &Fields<'_>) -> DiskKind {
-    refuse(fields, "empty", &["template_name", "template_version", "path", "url", "make_a_copy"]);
+    let others =
+        ["template_name", "template_version", "template_digest", "path", "url", "make_a_copy"];
+    refuse(fields, "empty", &others);
     if fields.get("size").is_none() {
         fields.mistake(fields.at, "an empty disk has no `size`", size::HELP);
     }
@@ -190,7 +221,7 @@ fn empty(fields: &Fields<'_>) -> DiskKind {
 }
 
 fn file(fields: &Fields<'_>, directory: &Path) -> DiskKind {
-    refuse(fields, "file", &["template_name", "template_version"]);
+    refuse(fields, "file", &["template_name", "template_version", "template_digest"]);
     // Exported init files say how large the file is: it has to make sense, no more.
     disk_size(fields);
     let path = fields.string("path").map(|path| absolute(directory, &path.value));

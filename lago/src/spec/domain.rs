@@ -9,7 +9,9 @@ use super::disk;
 use super::fields::{Fields, Known, Marked, suggest};
 use super::names;
 use super::tree::{Entry, Node};
-use super::types::{Domain, Net, Nic, SelinuxMode, ServiceProvider, SysprepBackend, VmProvider};
+use super::types::{
+    Domain, Firmware, Graphics, Net, Nic, SelinuxMode, ServiceProvider, SysprepBackend, VmProvider,
+};
 
 /// Memory of a domain that does not say, in MiB. Lago gave 16 GiB, more than most machines that run tests can spare,
 /// and a snapshot has to write all that the guest touches.
@@ -35,6 +37,8 @@ const FIELDS: Known = Known {
         "cpu",
         "cpu_model",
         "cpu_custom",
+        "firmware",
+        "graphics",
         "nics",
         "disks",
         "metadata",
@@ -82,6 +86,8 @@ pub(super) fn read(
         cpu,
         cpu_model: cpu_model(&fields),
         cpu_custom: fields.json("cpu_custom"),
+        firmware: fields.word("firmware", FIRMWARES).unwrap_or_default(),
+        graphics: fields.word("graphics", GRAPHICS).unwrap_or_default(),
         nics: fields.list("nics").iter().map(|node| read_nic(node, nets, report)).collect(),
         disks: disk::read_all(fields.list("disks"), directory, report),
         metadata: fields.json("metadata").unwrap_or_default(),
@@ -104,6 +110,10 @@ pub(super) fn read(
         skip_export: fields.bool("skip-export").unwrap_or(false),
     }
 }
+
+const FIRMWARES: &[(&str, Firmware)] = &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)];
+
+const GRAPHICS: &[(&str, Graphics)] = &[("none", Graphics::None), ("vnc", Graphics::Vnc)];
 
 const VM_PROVIDERS: &[(&str, VmProvider)] =
     &[("local-libvirt", VmProvider::LocalLibvirt), ("ssh", VmProvider::Ssh)];

@@ -38,9 +38,9 @@ pub(crate) use plan::{free_address, mac};
 pub(crate) use size::parse as parse_size;
 pub use subnet_range::{NoSubnetRange, SubnetRange};
 pub use types::{
-    BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, HostAddress,
-    Ipv6Subnet, JsonMap, Net, NetKind, Nic, SelinuxMode, ServiceProvider, SysprepBackend, Uplink,
-    VmProvider,
+    BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, Firmware, Graphics,
+    HostAddress, Ipv6Subnet, JsonMap, Net, NetKind, Nic, SelinuxMode, ServiceProvider,
+    SysprepBackend, TemplateBase, Uplink, VmProvider,
 };
 pub use variables::expanded;
 

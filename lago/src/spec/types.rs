@@ -24,6 +24,12 @@ pub struct Domain {
     pub cpu_model: Option<String>,
     /// libvirt's `<cpu>` element: `@name` is an attribute, `#text` the text, anything else a child.
     pub cpu_custom: Option<JsonMap>,
+    /// What starts the guest.
+    #[serde(default)]
+    pub firmware: Firmware,
+    /// How the guest's display can be looked at.
+    #[serde(default)]
+    pub graphics: Graphics,
     /// Network cards, in the order in which the guest sees them.
     pub nics: Vec<Nic>,
     /// Disks, in the order in which the guest sees them; the first is the one to boot from.
@@ -130,6 +136,9 @@ pub enum DiskKind {
         path: PathBuf,
         /// The size in bytes to which the disk grows; the image's if absent.
         size: Option<u64>,
+        /// The template that the image stands on, whatever it says itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<TemplateBase>,
     },
     /// An empty disk (`type: empty`).
     Empty {
@@ -143,6 +152,17 @@ pub enum DiskKind {
         /// Whether the prefix works on a copy of its own.
         make_a_copy: bool,
     },
+}
+
+/// A version of a template that an exported image stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateBase {
+    /// The template's name.
+    pub name: String,
+    /// The version; the newest if absent.
+    pub version: Option<String>,
+    /// The digest of its image, in hexadecimal digits. Another image would make garbage of what stands on it.
+    pub digest: Option<String>,
 }
 
 /// Where the file of a `type: file` disk is.
@@ -241,6 +261,30 @@ pub enum ServiceProvider {
     OpenRc,
     /// `systemctl` in a container in the guest.
     SystemdContainer,
+}
+
+/// What starts a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Firmware {
+    /// A BIOS; the default.
+    #[default]
+    Bios,
+    /// OVMF, whose variables are in a file of the VM's own.
+    Uefi,
+}
+
+/// How a guest's display can be looked at. A VM has a display in any case, for screenshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Graphics {
+    /// By screenshots alone; the default.
+    #[default]
+    None,
+    /// Over VNC, on the loopback interface of the host, with a password.
+    Vnc,
 }
 
 /// Who runs a VM.

@@ -1,14 +1,17 @@
 //! From the bytes that a source serves to the image: hashed, decompressed, and written with holes.
 
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use sha2::digest::DynDigest;
 
 use super::codec::{Codec, MAGIC_SIZE};
 use super::digest::{Digest, DigestAlgorithm};
+use super::error::TemplateError;
 use super::sparse::SparseFile;
-use crate::utils::FileError;
+use crate::utils::{FileError, PRIVATE_MODE, read_text};
 
 /// What is read at once.
 const BUFFER_SIZE: usize = 1 << 20;
@@ -89,6 +92,59 @@ pub(super) fn image(
             Ok(Some(Digest::finish(algorithm, hasher)))
         }
     })
+}
+
+/// Whether a file is compressed, by its beginning.
+pub(crate) fn is_compressed(path: &Path) -> Result<bool, FileError> {
+    let mut beginning = Vec::with_capacity(MAGIC_SIZE);
+    let read =
+        File::open(path).and_then(|file| file.take(MAGIC_SIZE as u64).read_to_end(&mut beginning));
+    read.map_err(FileError::io("read", path))?;
+    Ok(Codec::of(&beginning).is_some())
+}
+
+/// Writes what a compressed file holds to the new file `target`, for its owner only. If there is a digest beside it, in a file
+/// by its name with `.hash` instead of the ending, that is what the content has to have.
+pub(crate) fn unpack_file(path: &Path, target: &Path) -> Result<(), TemplateError> {
+    let unpacked = try_unpack_file(path, target);
+    if unpacked.is_err()
+        && let Err(error) = fs::remove_file(target)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!("cannot remove {}: {error}", target.display());
+    }
+    unpacked
+}
+
+fn try_unpack_file(path: &Path, target: &Path) -> Result<(), TemplateError> {
+    let hash = PathBuf::from(format!("{}.hash", path.with_extension("").display()));
+    let expected: Option<Digest> =
+        match read_text(&hash) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            text => Some(text?.parse().map_err(|source| TemplateError::Hash {
+                path: hash.display().to_string(),
+                source,
+            })?),
+        };
+    let algorithm = expected.as_ref().map_or(DigestAlgorithm::Sha256, Digest::algorithm);
+    let mut source = File::open(path).map_err(FileError::io("open", path))?;
+    let damaged = |reason: String| {
+        FileError::io("unpack", path)(io::Error::new(io::ErrorKind::InvalidData, reason))
+    };
+    let unpacked =
+        image(&mut source, algorithm, target, Plain::Write).map_err(|error| match error {
+            UnpackError::Source(error) => FileError::io("read", path)(error),
+            UnpackError::Damaged { reason, .. } => damaged(reason),
+            UnpackError::File(error) => error,
+        })?;
+    let found = unpacked.result.unwrap_or(unpacked.served);
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        return Err(
+            damaged(format!("its content has the digest {found} instead of {expected}")).into()
+        );
+    }
+    let permissions = Permissions::from_mode(PRIVATE_MODE);
+    Ok(fs::set_permissions(target, permissions).map_err(FileError::io("write", target))?)
 }
 
 /// Reads all that `source` serves; `consume` gets the content, decompressed, and how it was compressed.
@@ -188,7 +244,6 @@ impl Read for Hashing<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
@@ -231,6 +286,25 @@ mod tests {
             assert_eq!(unpacked.result, (program != "cat").then(|| sha256(&content)), "{program}");
             assert!(fs::metadata(&path).unwrap().blocks() * 512 < 1 << 20, "{program}");
         }
+    }
+
+    #[test]
+    fn a_file_is_unpacked_if_its_content_is_what_is_said_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (packed, target) = (dir.path().join("disk.qcow2.xz"), dir.path().join("out"));
+        fs::write(&packed, compressed("xz", b"a disk")).unwrap();
+        assert!(is_compressed(&packed).unwrap());
+        unpack_file(&packed, &target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"a disk");
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o7777, PRIVATE_MODE);
+        assert!(!is_compressed(&target).unwrap());
+
+        let hash = dir.path().join("disk.qcow2.hash");
+        fs::write(&hash, sha256(b"a disk").as_hex()).unwrap();
+        unpack_file(&packed, &target).unwrap();
+        fs::write(&hash, sha256(b"another disk").as_hex()).unwrap();
+        let error = unpack_file(&packed, &target).unwrap_err().to_string();
+        assert!(error.contains("instead of") && !target.exists(), "{error}");
     }
 
     #[test]

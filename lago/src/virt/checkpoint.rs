@@ -11,6 +11,7 @@ use super::vm::Vm;
 use super::xml::Element;
 use super::{VirtError, saved_xml};
 use crate::Result;
+use crate::host::uefi_executable;
 
 /// What a disk reads or writes at least, in MiB a second, while all VMs of an environment use it.
 const SLOWEST_DISK: u64 = 10;
@@ -48,8 +49,9 @@ impl Vm {
 
     /// Brings the VM back, paused, from a file or pipe with its memory, onto the disks that are current now.
     pub(crate) fn restore(&self, memory: &Path, description: &str) -> Result<()> {
-        let disks = self.current_disks()?;
-        let xml = saved_xml::with_files(description, &disks, self.console_log())
+        let machine = self.current_description()?;
+        let firmware = machine.nvram.is_some().then(uefi_executable).flatten();
+        let xml = saved_xml::with_files(description, &machine, firmware.as_ref())
             .map_err(|reason| VirtError::Description { vm: self.name().to_owned(), reason })?;
         let memory = memory.to_string_lossy().into_owned();
         let restored = self.connection().call(self.memory_limit(), move |connect| {

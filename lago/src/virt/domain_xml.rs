@@ -1,5 +1,6 @@
 //! The description of a domain, as libvirt wants it: <https://libvirt.org/formatdomain.html>.
 
+use std::fmt;
 use std::iter;
 use std::path::PathBuf;
 
@@ -38,12 +39,29 @@ pub struct DomainDescription {
     pub cpu: Processor,
     /// Hardware virtualization or emulation.
     pub acceleration: Acceleration,
+    /// The file with the variables of UEFI firmware; a BIOS starts the guest without one.
+    pub nvram: Option<PathBuf>,
+    /// A display that can be looked at over VNC.
+    pub vnc: Option<VncDisplay>,
     /// The disks, the boot disk first.
     pub disks: Vec<DiskDevice>,
     /// The network cards, in the order in which the guest finds them.
     pub nics: Vec<NicDevice>,
     /// The file that records everything which the guest writes to its serial console.
     pub console_log: PathBuf,
+}
+
+/// A display over VNC, on the loopback interface of where the domain runs and with a port that libvirt chooses.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VncDisplay {
+    /// What has to be known to look at it; VNC takes eight letters.
+    pub password: String,
+}
+
+impl fmt::Debug for VncDisplay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VncDisplay").finish_non_exhaustive()
+    }
 }
 
 /// What the guest sees as its processor.
@@ -104,13 +122,7 @@ impl DomainDescription {
             .child(Element::text("vcpu", self.cpus))
             .child(Element::text("iothreads", 1))
             .child(self.cpu.to_element(self.acceleration).children(self.topology()))
-            .child(
-                Element::new("os").child(
-                    Element::text("type", "hvm")
-                        .attribute("arch", std::env::consts::ARCH)
-                        .attribute("machine", "q35"),
-                ),
-            )
+            .child(self.boot())
             .child(Element::new("features").child(Element::new("acpi")).child(Element::new("apic")))
             .child(Element::new("clock").attribute("offset", "utc"))
             .child(Element::text("on_poweroff", "destroy"))
@@ -118,6 +130,22 @@ impl DomainDescription {
             .child(Element::text("on_crash", "destroy"))
             .child(self.devices())
             .to_document()
+    }
+
+    /// libvirt finds the firmware by its descriptors, and makes the file of its variables from the template that belongs to
+    /// it. With Secure Boot the guest would need a system that is signed.
+    fn boot(&self) -> Element {
+        let kind = Element::text("type", "hvm")
+            .attribute("arch", std::env::consts::ARCH)
+            .attribute("machine", "q35");
+        let Some(nvram) = &self.nvram else { return Element::new("os").child(kind) };
+        let secure_boot =
+            Element::new("feature").attribute("enabled", "no").attribute("name", "secure-boot");
+        Element::new("os")
+            .attribute("firmware", "efi")
+            .child(kind)
+            .child(Element::new("firmware").child(secure_boot))
+            .child(Element::text("nvram", nvram.display()))
     }
 
     fn topology(&self) -> Option<Element> {
@@ -171,6 +199,7 @@ impl DomainDescription {
             // A guest without entropy waits for it when its ssh server makes its first key exchange.
             .child(slots.place(rng))
             .child(slots.place(Element::new("memballoon").attribute("model", "virtio")))
+            .children(self.vnc.as_ref().map(VncDisplay::to_element))
             .child(slots.place(video()))
     }
 
@@ -251,6 +280,20 @@ impl Processor {
     }
 }
 
+impl VncDisplay {
+    /// Where anybody may look who knows the password: nobody from outside of the host.
+    pub(super) const LISTEN: &str = "127.0.0.1";
+
+    fn to_element(&self) -> Element {
+        Element::new("graphics")
+            .attribute("type", "vnc")
+            .attribute("port", -1)
+            .attribute("autoport", "yes")
+            .attribute("listen", Self::LISTEN)
+            .attribute("passwd", &self.password)
+    }
+}
+
 impl DiskDevice {
     /// The description of the disk alone, for a domain that runs.
     pub(crate) fn to_xml(&self) -> String {
@@ -309,16 +352,17 @@ impl NicDevice {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::PathBuf;
 
     use uuid::Uuid;
 
-    use super::{DiskDevice, DomainDescription, NicDevice, Processor};
+    use super::{DiskDevice, DomainDescription, NicDevice, Processor, VncDisplay};
     use crate::host::Acceleration;
     use crate::spec::JsonMap;
 
-    fn description() -> DomainDescription {
+    /// Of a VM with a disk, a seed and a card.
+    pub(in crate::virt) fn description() -> DomainDescription {
         DomainDescription {
             name: "server".into(),
             uuid: Uuid::from_u128(7),
@@ -327,6 +371,8 @@ mod tests {
             sockets: None,
             cpu: Processor::Best,
             acceleration: Acceleration::Tcg,
+            nvram: None,
+            vnc: None,
             disks: vec![
                 DiskDevice {
                     path: PathBuf::from("/p/images/server-root.qcow2"),
@@ -377,6 +423,29 @@ mod tests {
             ..description()
         };
         insta::assert_snapshot!(description.to_xml());
+    }
+
+    #[test]
+    fn a_domain_with_uefi_has_its_own_variables() {
+        let nvram = Some(PathBuf::from("/p/nvram/server.fd"));
+        insta::assert_snapshot!(DomainDescription { nvram, ..description() }.boot().to_document(), @r#"
+        <os firmware="efi">
+          <type arch="x86_64" machine="q35">hvm</type>
+          <firmware>
+            <feature enabled="no" name="secure-boot"/>
+          </firmware>
+          <nvram>/p/nvram/server.fd</nvram>
+        </os>
+        "#);
+    }
+
+    #[test]
+    fn a_display_is_on_loopback_and_its_password_in_the_description_alone() {
+        let vnc = Some(VncDisplay { password: "geheim12".to_owned() });
+        let description = DomainDescription { vnc, ..description() };
+        let line = r#"<graphics type="vnc" port="-1" autoport="yes" listen="127.0.0.1" passwd="geheim12"/>"#;
+        assert!(description.to_xml().contains(line), "{}", description.to_xml());
+        assert!(!format!("{description:?}").contains("geheim12"));
     }
 
     #[test]

@@ -38,6 +38,16 @@ pub(super) fn disk(description: &str, dev: &str) -> Result<Option<Element>, Reas
     Ok(devices(description, "disk")?.into_iter().find(has_name))
 }
 
+/// The port of the display, if the domain has one over VNC.
+pub(super) fn vnc_port(description: &str) -> Result<Option<u16>, Reason> {
+    let is_vnc =
+        |element: &&Element| element.attributes.get("type").is_some_and(|kind| kind == "vnc");
+    let displays = devices(description, "graphics")?;
+    let port = displays.iter().find(is_vnc).and_then(|display| display.attributes.get("port"));
+    // While a domain is on its way up or down the port is -1.
+    Ok(port.and_then(|port| port.parse().ok()))
+}
+
 /// An element as a document.
 pub(super) fn text_of(element: &Element) -> Result<String, Reason> {
     let mut text = Vec::new();
@@ -85,6 +95,13 @@ mod tests {
             assert_eq!(down.matches("<link").count(), 1, "{down}");
             assert!(down.contains(mac) && down.contains(r#"state="down""#), "{down}");
         }
+    }
+
+    #[test]
+    fn a_display_has_a_port_or_none() {
+        assert_eq!(vnc_port(DESCRIPTION), Ok(Some(5901)));
+        assert_eq!(vnc_port(&DESCRIPTION.replace("5901", "-1")), Ok(None));
+        assert_eq!(vnc_port("<domain><devices/></domain>"), Ok(None));
     }
 
     #[test]

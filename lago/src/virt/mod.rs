@@ -121,6 +121,14 @@ pub enum VirtError {
         /// How many there are.
         known: usize,
     },
+    /// The VM's display cannot be looked at.
+    #[error(
+        "VM {vm} has no display to look at; write `graphics: vnc` into the init file. Screenshots need none"
+    )]
+    NoDisplay {
+        /// The VM's name in the init file.
+        vm: String,
+    },
     /// A device cannot be attached or detached.
     #[error("VM {vm} cannot {action}: {reason}")]
     Device {

@@ -4,21 +4,27 @@ use std::path::Path;
 
 use xmltree::{Element, EmitterConfig, XMLNode};
 
-use super::domain_xml::DiskDevice;
+use super::domain_xml::{DiskDevice, DomainDescription, VncDisplay};
+use crate::host::Executable;
 
-/// The description with these disks' files and this log of the console. All else stays, because a guest's memory fits
-/// only the machine that it was taken from.
+/// The description with the files of this machine: its disks, its UEFI variables, the log of its console, and the password
+/// of its display. All else stays, because a guest's memory fits only the machine that it was taken from.
 pub(super) fn with_files(
     description: &str,
-    disks: &[DiskDevice],
-    console_log: &Path,
+    machine: &DomainDescription,
+    firmware: Option<&Executable>,
 ) -> Result<String, String> {
     let mut domain = Element::parse(description.as_bytes()).map_err(|error| error.to_string())?;
+    if let Some(nvram) = &machine.nvram {
+        let os = domain.get_mut_child("os").ok_or("it does not say how it boots")?;
+        set_nvram(os, nvram, firmware);
+    }
     let devices = domain.get_mut_child("devices").ok_or("it has no devices")?;
     for device in devices.children.iter_mut().filter_map(XMLNode::as_mut_element) {
         match device.name.as_str() {
-            "disk" => set_files(device, disks)?,
-            "serial" | "console" => set_log(device, console_log),
+            "disk" => set_files(device, &machine.disks)?,
+            "serial" | "console" => set_log(device, &machine.console_log),
+            "graphics" => set_password(device, machine.vnc.as_ref()),
             _ => {}
         }
     }
@@ -46,6 +52,40 @@ fn set_files(element: &mut Element, disks: &[DiskDevice]) -> Result<(), String> 
     Ok(())
 }
 
+/// The file is there already, so it is not made from a template. libvirt looks for firmware only when it starts a VM anew; a
+/// description that comes from another machine names none.
+fn set_nvram(os: &mut Element, path: &Path, firmware: Option<&Executable>) {
+    if os.get_child("loader").is_none()
+        && let Some(Executable { filename, format }) = firmware
+    {
+        // Either libvirt looks for it, or it is named.
+        os.attributes.remove("firmware");
+        while os.take_child("firmware").is_some() {}
+        os.children.push(XMLNode::Element(flash("loader", filename, format)));
+        os.children.push(XMLNode::Element(flash("nvram", "", format)));
+        let Some(loader) = os.get_mut_child("loader") else { return };
+        loader.attributes.insert("readonly".into(), "yes".into());
+        loader.attributes.insert("type".into(), "pflash".into());
+    }
+    let Some(nvram) = os.get_mut_child("nvram") else { return };
+    nvram.children = vec![XMLNode::Text(path.to_string_lossy().into_owned())];
+}
+
+/// A file of the firmware's. Older versions of libvirt know one format, and no name for it.
+fn flash(name: &str, path: &str, format: &str) -> Element {
+    let mut element = Element::new(name);
+    element.children.push(XMLNode::Text(path.to_owned()));
+    if format != "raw" {
+        element.attributes.insert("format".into(), format.to_owned());
+    }
+    element
+}
+
+fn set_password(graphics: &mut Element, vnc: Option<&VncDisplay>) {
+    let Some(VncDisplay { password }) = vnc else { return };
+    graphics.attributes.insert("passwd".into(), password.clone());
+}
+
 fn set_log(element: &mut Element, console_log: &Path) {
     if let Some(log) = element.get_mut_child("log") {
         log.attributes.insert("file".into(), console_log.to_string_lossy().into_owned());
@@ -56,7 +96,8 @@ fn set_log(element: &mut Element, console_log: &Path) {
 mod tests {
     use super::*;
 
-    const SAVED: &str = r#"<domain type="qemu"><name>server</name><devices>
+    const SAVED: &str = r#"<domain type="qemu"><name>server</name>
+        <os firmware="efi"><loader>/OVMF_CODE.fd</loader><nvram template="/OVMF_VARS.fd">/p/nvram/x.fd</nvram></os><devices>
         <disk type="file" device="disk"><driver name="qemu" type="raw" cache="unsafe"/>
           <source file="/p/images/a.img"><slice/></source>
           <backingStore type="file"><source file="/store/x"/></backingStore>
@@ -64,7 +105,18 @@ mod tests {
         <disk type="file" device="disk"><driver name="qemu" type="qcow2"/><source file="/elsewhere"/>
           <target dev="vdz"/></disk>
         <serial type="pty"><log file="/p/logs/console/server.log" append="on"/></serial>
+        <graphics type="vnc" port="-1" autoport="yes" listen="127.0.0.1" passwd="older123"/>
       </devices></domain>"#;
+
+    fn machine(console_log: &str) -> DomainDescription {
+        DomainDescription {
+            nvram: Some("/fork/nvram/server.fd".into()),
+            vnc: Some(VncDisplay { password: "geheim12".into() }),
+            disks: vec![disk()],
+            console_log: console_log.into(),
+            ..crate::virt::domain_xml::tests::description()
+        }
+    }
 
     fn disk() -> DiskDevice {
         DiskDevice {
@@ -79,21 +131,47 @@ mod tests {
 
     #[test]
     fn files_change_and_the_machine_does_not() {
-        let text = with_files(SAVED, &[disk()], Path::new("/fork/server.log")).unwrap();
+        let text = with_files(SAVED, &machine("/fork/server.log"), None).unwrap();
         assert!(text.contains(r#"file="/fork &amp; co/layers/1/server/vda.qcow2""#), "{text}");
         assert!(text.contains(r#"slot="0x01""#), "{text}");
         assert!(text.contains(r#"file="/elsewhere""#), "{text}");
         assert!(text.contains(r#"file="/fork/server.log""#), "{text}");
+        assert!(text.contains("/OVMF_CODE.fd</loader>"), "{text}");
+        assert!(
+            text.contains(r#"<nvram template="/OVMF_VARS.fd">/fork/nvram/server.fd</nvram>"#),
+            "{text}"
+        );
+        assert!(text.contains(r#"passwd="geheim12""#) && !text.contains("older123"), "{text}");
         for gone in ["backingStore", "slice", "/p/", r#"type="raw""#] {
             assert!(!text.contains(gone), "{gone}: {text}");
         }
     }
 
     #[test]
-    fn what_is_no_description_is_said() {
+    fn firmware_is_named_where_the_description_names_none() {
+        let adopted = SAVED.replace("<loader>/OVMF_CODE.fd</loader>", "");
+        let adopted =
+            adopted.replace(r#"<nvram template="/OVMF_VARS.fd">/p/nvram/x.fd</nvram>"#, "");
+        let named = |format: &str| {
+            let firmware = Executable { filename: "/HERE.fd".into(), format: format.into() };
+            with_files(&adopted, &machine("/log"), Some(&firmware)).unwrap()
+        };
+        let raw = named("raw");
+        assert!(raw.contains(">/HERE.fd</loader>") && raw.contains(r#"type="pflash""#), "{raw}");
+        assert!(raw.contains("<nvram>/fork/nvram/server.fd</nvram>"), "{raw}");
+        let qcow2 = named("qcow2");
         assert!(
-            with_files("<domain/>", &[disk()], Path::new("/log")).unwrap_err().contains("devices")
+            qcow2.contains(r#"<nvram format="qcow2">/fork/nvram/server.fd</nvram>"#),
+            "{qcow2}"
         );
-        assert!(with_files("oops", &[disk()], Path::new("/log")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_description_is_said() {
+        let reason =
+            |description: &str| with_files(description, &machine("/log"), None).unwrap_err();
+        assert!(reason("<domain><os/></domain>").contains("devices"));
+        assert!(reason("<domain/>").contains("boots"));
+        reason("oops");
     }
 }

@@ -48,6 +48,13 @@ const REASONS: &[Reason] = &[
         optional: false,
     },
     Reason {
+        why: "start those with UEFI",
+        debian: &["ovmf"],
+        fedora: &["edk2-ovmf"],
+        enterprise_linux: &["edk2-ovmf"],
+        optional: false,
+    },
+    Reason {
         why: "manage them: the private host starts a libvirtd of its own",
         debian: &["libvirt-daemon", "libvirt-daemon-system", "libvirt-clients"],
         fedora: LIBVIRT_RPM,

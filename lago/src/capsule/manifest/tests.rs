@@ -52,6 +52,7 @@ pub(in crate::capsule) fn manifest() -> Manifest {
                     state: VmState::Down,
                     memory: None,
                     disks: vec![disk],
+                    nvram: None,
                     nics: Vec::new(),
                 },
             )]),

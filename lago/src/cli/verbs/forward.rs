@@ -35,9 +35,9 @@ impl Arguments {
 }
 
 /// The end of the command: whatever asks it to end.
-struct Ending(UnixStream);
+pub(super) struct Ending(UnixStream);
 
-fn wait_for_signals() -> anyhow::Result<Ending> {
+pub(super) fn wait_for_signals() -> anyhow::Result<Ending> {
     let (reader, writer) = UnixStream::pair()?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         pipe::register(signal, writer.try_clone()?)?;
@@ -46,7 +46,7 @@ fn wait_for_signals() -> anyhow::Result<Ending> {
 }
 
 impl Ending {
-    fn wait(mut self) -> anyhow::Result<()> {
+    pub(super) fn wait(mut self) -> anyhow::Result<()> {
         Ok(self.0.read_exact(&mut [0])?)
     }
 }

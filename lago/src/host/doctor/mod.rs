@@ -1,6 +1,7 @@
 //! What this machine lacks for private hosts, and the command that mends it.
 
 mod devices;
+mod firmware;
 mod libguestfs;
 mod namespaces;
 mod packages;
@@ -11,6 +12,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use firmware::Executable;
+pub(super) use firmware::{executable as uefi_executable, uefi};
 pub(super) use programs::EMULATORS;
 pub(super) use system::System;
 
@@ -83,6 +86,7 @@ fn examine(system: &System) -> Vec<Check> {
     checks.extend(namespaces::checks(system));
     checks.extend(devices::checks(system));
     checks.push(libguestfs::check(system));
+    checks.push(firmware::uefi(system));
     checks
 }
 

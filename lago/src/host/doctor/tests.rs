@@ -50,6 +50,7 @@ impl Machine {
         for dir in ["/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/etc/libvirt"] {
             fs::create_dir_all(machine.0.path().join(&dir[1..])).unwrap();
         }
+        machine.firmware(&[]);
         machine.write("/etc/os-release", "ID=debian\n");
         machine.write("/etc/subuid", "other:100000:65536\njane:165536:65536\n");
         machine.write("/etc/subgid", "other:100000:65536\n1234:165536:65536\n");
@@ -67,6 +68,21 @@ impl Machine {
         let path = self.0.path().join(&path[1..]);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
+    }
+
+    /// UEFI firmware with these features.
+    fn firmware(&self, features: &[&str]) {
+        let descriptor = serde_json::json!({
+            "interface-types": ["uefi"],
+            "mapping": {
+                "device": "flash",
+                "executable": {"filename": "/usr/share/OVMF/OVMF_CODE.fd", "format": "raw"},
+            },
+            "targets": [{"architecture": std::env::consts::ARCH, "machines": ["pc-q35-*"]}],
+            "features": features,
+        });
+        self.write("/usr/share/qemu/firmware/60-ovmf.json", &descriptor.to_string());
+        self.write("/usr/share/OVMF/OVMF_CODE.fd", "");
     }
 
     /// A shell writes the file: were it open in this process, a fork in another thread could make it busy.
@@ -142,6 +158,7 @@ fn a_bare_machine_lacks_everything_and_nothing_crashes() {
         "/dev/net/tun",
         "hardware virtualization",
         "libguestfs",
+        "UEFI firmware",
     ] {
         assert!(names.iter().any(|name| name == expected), "{expected} is not among {names:?}");
     }
@@ -316,6 +333,25 @@ fn libguestfs_is_optional_and_needs_its_programs_and_a_kernel() {
     assert_eq!(machine.only_complaint().2, "sudo apt-get install guestfs-tools");
     let detail = &machine.complaints()[0].detail;
     assert!(detail.starts_with("virt-customize is not installed; `build` steps"), "{detail}");
+}
+
+#[test]
+fn uefi_firmware_that_cannot_be_used_only_warns() {
+    let missing = |machine: &Machine| {
+        let remedy = "sudo apt-get install ovmf".to_owned();
+        assert_eq!(machine.only_complaint(), (Status::Warning, "UEFI firmware".to_owned(), remedy));
+    };
+    let machine = Machine::complete();
+    machine.firmware(&["requires-smm", "secure-boot"]);
+    missing(&machine);
+    machine.firmware(&["acpi-s3"]);
+    assert_eq!(machine.complaints(), []);
+    // An administrator hides a descriptor behind one by its name.
+    machine.write("/etc/qemu/firmware/60-ovmf.json", "");
+    missing(&machine);
+    machine.remove("/etc/qemu/firmware/60-ovmf.json");
+    machine.remove("/usr/share/OVMF/OVMF_CODE.fd");
+    missing(&machine);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::guest::Reach as _;
 use crate::virt::{Forward, VirtError};
 
 /// How long the guest may take to accept a connection: as long as a person waits for a browser.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 impl Vm {
     /// Makes a TCP port of the guest a port of this machine, for browsers and programs that are outside of the VM's

@@ -9,10 +9,11 @@ mod power;
 mod properties;
 mod reboot;
 mod services;
+mod vnc;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ struct Inner {
     plan: spec::PlannedVm,
     description: DomainDescription,
     devices: Box<dyn Devices>,
+    vnc_password: Option<PathBuf>,
     connection: Arc<Connection>,
     reach: Arc<VmReach>,
     ssh: Ssh,
@@ -63,6 +65,8 @@ pub(crate) struct VmParts {
     /// Without disks, which come from `devices` whenever it starts.
     pub(crate) description: DomainDescription,
     pub(crate) devices: Box<dyn Devices>,
+    /// The file with the password of its display, if that can be looked at.
+    pub(crate) vnc_password: Option<PathBuf>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) reach: Arc<VmReach>,
     pub(crate) ssh: Ssh,
@@ -70,7 +74,8 @@ pub(crate) struct VmParts {
 
 impl Vm {
     pub(crate) fn new(parts: VmParts) -> Self {
-        let VmParts { spec, plan, description, devices, connection, reach, ssh } = parts;
+        let VmParts { spec, plan, description, devices, vnc_password, connection, reach, ssh } =
+            parts;
         let name = plan.name.clone();
         let agent = Agent::new(name.clone(), reach.clone());
         Self {
@@ -80,6 +85,7 @@ impl Vm {
                 plan,
                 description,
                 devices,
+                vnc_password,
                 connection,
                 reach,
                 ssh,

@@ -10,7 +10,7 @@ use super::Vm;
 use crate::Result;
 use crate::virt::VirtError;
 use crate::virt::connection::{CHANGE_LIMIT, QUESTION_LIMIT};
-use crate::virt::domain_xml::DomainDescription;
+use crate::virt::domain_xml::{DomainDescription, VncDisplay};
 
 /// What a VM is doing, in libvirt's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -81,17 +81,24 @@ impl Vm {
         }
         let _span = tracing::info_span!("start", vm = self.name()).entered();
         tracing::info!("powering on");
-        let mut description =
-            DomainDescription { disks: self.current_disks()?, ..self.inner.description.clone() };
-        description
-            .nics
-            .extend(self.inner.devices.attached_nics()?.into_iter().map(|nic| nic.device));
-        let xml = description.to_xml();
+        let xml = self.current_description()?.to_xml();
         self.inner
             .connection
             .call(CHANGE_LIMIT, move |connect| connect.create_domain_xml(&xml, 0).map(drop))?
             .map_err(|e| self.error("start", &e))?;
         Ok(())
+    }
+
+    /// What the VM is when it starts now, with all that it has been given.
+    pub(crate) fn current_description(&self) -> Result<DomainDescription> {
+        let mut description = DomainDescription {
+            disks: self.current_disks()?,
+            vnc: self.vnc_password()?.map(|password| VncDisplay { password }),
+            ..self.inner.description.clone()
+        };
+        let attached = self.inner.devices.attached_nics()?;
+        description.nics.extend(attached.into_iter().map(|nic| nic.device));
+        Ok(description)
     }
 
     /// Pulls the plug; a VM that is down already is left alone.

@@ -1,0 +1,134 @@
+//! The init file of an export: that of the environment, with the exported disks instead of what they were made from.
+
+use std::path::{Component, Path};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::ExportError;
+use super::plan::{DiskExport, Form, Plan};
+use crate::prefix::Record;
+use crate::spec::Net;
+
+/// What stands for the directory of the init file in it.
+const HERE: &str = "$LAGO_INITFILE_PATH";
+
+/// The length of a subnet that an init file need not say.
+const USUAL_LENGTH: u8 = 24;
+
+/// How an init file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InitFileFormat {
+    /// YAML.
+    #[default]
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), ExportError> {
+    let mut components = Path::new(name).components();
+    match (components.next(), components.next()) {
+        (Some(Component::Normal(_)), None) if !name.ends_with('/') => Ok(()),
+        _ => Err(ExportError::Name { name: name.to_owned() }),
+    }
+}
+
+pub(super) fn write(record: &Record, plan: &Plan, format: InitFileFormat) -> String {
+    let value = describe(record, plan);
+    match format {
+        InitFileFormat::Json => format!("{value:#}\n"),
+        InitFileFormat::Yaml => {
+            let text = serde_saphyr::to_string(&value).expect("JSON values are YAML values");
+            format!("{}\n", text.trim_end())
+        }
+    }
+}
+
+fn describe(record: &Record, plan: &Plan) -> Value {
+    let file = &record.init_file;
+    let domains = plan.vms.iter().filter_map(|name| {
+        // The fields of an init file may be written with underscores, as they are stored.
+        let mut fields = fields(file.domains.get(name)?);
+        let nics = file.domains[name].nics.iter().map(|nic| Value::Object(self::fields(nic)));
+        fields.insert("nics".to_owned(), nics.collect());
+        let disks = plan.disks.iter().filter(|disk| disk.vm == *name);
+        fields.insert("disks".to_owned(), disks.map(disk).collect());
+        Some((name.clone(), Value::Object(fields)))
+    });
+    let domains: Map<_, _> = domains.collect();
+    let nets: Map<_, _> =
+        file.nets.iter().map(|(name, described)| (name.clone(), net(described))).collect();
+    json!({ "domains": domains, "nets": nets })
+}
+
+/// The fields that say something. What is empty stands for what is absent.
+fn fields(described: &impl Serialize) -> Map<String, Value> {
+    let value = serde_json::to_value(described).expect("what was read from a file is text again");
+    let Value::Object(fields) = value else { return Map::new() };
+    let says_something = |value: &Value| match value {
+        Value::Null => false,
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    };
+    fields.into_iter().filter(|(_, value)| says_something(value)).collect()
+}
+
+fn net(described: &Net) -> Value {
+    let mut fields = fields(described);
+    // The first is what the others came to.
+    fields.remove("subnet");
+    if let Some(kind) = fields.remove("kind") {
+        fields.insert("type".to_owned(), kind);
+    }
+    if fields.remove("gateway").is_some()
+        && let (Some(gateway), Some(subnet)) = (described.gateway, described.subnet)
+    {
+        let length = subnet.prefix_len();
+        let gateway = match length {
+            USUAL_LENGTH => gateway.to_string(),
+            length => format!("{gateway}/{length}"),
+        };
+        fields.insert("gw".to_owned(), gateway.into());
+    }
+    Value::Object(fields)
+}
+
+fn disk(disk: &DiskExport) -> Value {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+    put("name", json!(disk.name()));
+    put("dev", json!(disk.dev));
+    put("path", json!(format!("{HERE}/{}", disk.file_name())));
+    match &disk.form {
+        Form::Cd => {
+            put("type", json!("file"));
+            put("format", json!("iso"));
+            // One that is compressed is of no use where it is.
+            put("make_a_copy", json!(disk.compressed));
+        }
+        Form::Raw => {
+            put("type", json!("file"));
+            put("format", json!("raw"));
+            put("make_a_copy", json!(true));
+        }
+        Form::Standalone | Form::Layered(_) => {
+            put("type", json!("template"));
+            put("template_type", json!("qcow2"));
+            put("format", json!("qcow2"));
+        }
+    }
+    if let Form::Layered(base) = &disk.form {
+        put("template_name", json!(base.template));
+        put("template_version", json!(base.version));
+        put("template_digest", json!(base.image.digest.as_hex()));
+    }
+    if let Some(spec) = disk.spec.as_ref().filter(|spec| !spec.metadata.is_empty()) {
+        put("metadata", Value::Object(spec.metadata.clone()));
+    }
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests;
