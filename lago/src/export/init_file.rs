@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::ExportError;
 use super::plan::{DiskExport, Form, Plan};
 use crate::prefix::Record;
-use crate::spec::Net;
+use crate::spec::{Ipv6Subnet, Net};
 
 /// What stands for the directory of the init file in it.
 const HERE: &str = "$LAGO_INITFILE_PATH";
@@ -92,7 +92,35 @@ fn net(described: &Net) -> Value {
         };
         fields.insert("gw".to_owned(), gateway.into());
     }
+    match described.ipv6 {
+        Some(Ipv6Subnet::Planned) => {
+            fields.insert("ipv6".to_owned(), true.into());
+        }
+        Some(Ipv6Subnet::Fixed { subnet, gateway }) => {
+            let gateway = format!("{gateway}/{}", subnet.prefix_len());
+            fields.insert("ipv6".to_owned(), gateway.into());
+        }
+        _ => {}
+    }
+    if fields.remove("mapping6").is_some() {
+        fields.insert("mapping".to_owned(), mapping(described));
+    }
     Value::Object(fields)
+}
+
+/// All addresses of each name.
+fn mapping(net: &Net) -> Value {
+    let mut names: Map<String, Value> = Map::new();
+    let all = net.mapping.iter().map(|(name, address)| (name, address.to_string()));
+    for (name, address) in
+        all.chain(net.mapping6.iter().map(|(name, address)| (name, address.to_string())))
+    {
+        let addresses = names.entry(name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(addresses) = addresses {
+            addresses.push(address.into());
+        }
+    }
+    Value::Object(names)
 }
 
 fn disk(disk: &DiskExport) -> Value {

@@ -13,8 +13,15 @@ use super::super::plan::Base;
 const EVERY_FIELD: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/good-init-files/every-field.yaml"));
 
+const NETWORKS: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/good-init-files/networks.yaml"));
+
 fn record() -> Record {
-    let file = InitFile::parse(EVERY_FIELD, Path::new("/suite/LagoInitFile.yaml")).unwrap();
+    record_of(EVERY_FIELD)
+}
+
+fn record_of(text: &str) -> Record {
+    let file = InitFile::parse(text, Path::new("/suite/LagoInitFile.yaml")).unwrap();
     let id = Uuid::from_u128(7);
     let plan = plan(&file, &PlanInput::new(id)).unwrap();
     Record::new(id, HostKind::Private, Acceleration::Tcg, file, plan, indexmap::IndexMap::new())
@@ -77,6 +84,16 @@ fn what_was_exported_is_the_same_environment_with_other_disks() {
         assert_eq!(disks[1].kind, DiskKind::Image { path, size: None, base: None });
         assert_eq!((disks[2].name.as_str(), disks[2].dev.as_str()), ("tools", "hda"));
     }
+}
+
+#[test]
+fn networks_are_what_they_were() {
+    let record = record_of(NETWORKS);
+    let vms = record.init_file.domains.keys().cloned().collect();
+    let text = write(&record, &Plan { vms, disks: Vec::new() }, InitFileFormat::Yaml);
+    let file = InitFile::parse(&text, Path::new("/elsewhere/LagoInitFile")).unwrap();
+    assert_eq!(file.nets, record.init_file.nets);
+    assert_eq!(file.domains, record.init_file.domains);
 }
 
 #[test]
