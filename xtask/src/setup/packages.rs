@@ -200,8 +200,7 @@ const REASONS: &[Reason] = &[
     },
 ];
 
-const REPOS_RPM: &[&str] =
-    &["apt", "createrepo_c", "dnf", "dnf-plugins-core", "dpkg-dev", "rpm-build"];
+const REPOS_RPM: &[&str] = &["createrepo_c", "dnf", "dnf-plugins-core", "dpkg-dev", "rpm-build"];
 
 const LIBVIRT_RPM: &[&str] = &[
     "libvirt-daemon",
