@@ -16,7 +16,8 @@ use crate::dirlock::{self, DirLock, Mode};
 use crate::host::{self, AccelerationChoice};
 use crate::paths::{Paths, default_lease_dir, default_store};
 use crate::spec::{
-    BuildStep, Domain, Firmware, InitFile, Plan, SubnetRange, TemplateBase, VmProvider,
+    BuildStep, Domain, Firmware, InitFile, Plan, SubnetRange, SysprepBackend, TemplateBase,
+    VmProvider,
 };
 use crate::templates::{
     Digest, StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
@@ -176,6 +177,7 @@ fn may_claim(paths: &Paths) -> io::Result<bool> {
 fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     refuse_unsupported(&options.init_file)?;
     require_firmware(&options.init_file)?;
+    require_libguestfs(&options.init_file)?;
     for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
         create_dir(&dir)?;
     }
@@ -219,6 +221,15 @@ pub(crate) fn require_firmware(init_file: &InitFile) -> Result<(), PrefixError> 
         return Ok(());
     }
     Err(PrefixError::NoFirmware { vm: vm.clone(), missing: Box::new(found) })
+}
+
+/// That it is missing is said before anything is fetched. Steps that were built before do not need it.
+fn require_libguestfs(init_file: &InitFile) -> Result<()> {
+    let mut backends = init_file.domains.values().filter_map(|domain| domain.sysprep);
+    if backends.any(|backend| backend == SysprepBackend::Libguestfs) {
+        sysprep::require_libguestfs()?;
+    }
+    Ok(())
 }
 
 /// A VM is reached over ssh on a management network.

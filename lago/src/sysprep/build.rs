@@ -42,7 +42,7 @@ pub(crate) fn run(
     steps: &[BuildStep],
     acceleration: Acceleration,
 ) -> Result<(), SysprepError> {
-    libguestfs::check()?;
+    libguestfs::require()?;
     let format = ImageFormat::of_file(disk)?;
     for (number, BuildStep::VirtCustomize(options)) in steps.iter().enumerate() {
         let _span = tracing::info_span!("build", step = number + 1, of = steps.len()).entered();

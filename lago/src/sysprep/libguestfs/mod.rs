@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use arguments::Arguments;
-pub(super) use run::{Program, check, run};
+pub(crate) use run::require;
+pub(super) use run::{Program, run};
 pub(super) use staging::Staging;
 
 use super::{Modification, SysprepError};
@@ -38,7 +39,7 @@ pub(crate) fn apply(
 ) -> Result<(), SysprepError> {
     modifications.iter().try_for_each(Modification::check)?;
     let format = ImageFormat::of_file(disk)?;
-    check()?;
+    require()?;
     let _span = tracing::info_span!("sysprep", disk = %disk.display()).entered();
     let mut staging = Staging::new()?;
     let arguments = Arguments::of(modifications, &mut staging)?;

@@ -25,7 +25,7 @@ pub(in crate::sysprep) struct Program<'a> {
 }
 
 /// Fails with what is missing and how to mend it, unless the programs can be used.
-pub(in crate::sysprep) fn check() -> Result<(), SysprepError> {
+pub(crate) fn require() -> Result<(), SysprepError> {
     let check = libguestfs_check();
     if check.status == Status::Ok { Ok(()) } else { Err(SysprepError::Unavailable { check }) }
 }
