@@ -28,7 +28,7 @@ domains:
               upload: motd:/srv/files/motd
               run-command: uname -m > /srv/built
 nets:
-  lan: {management: true}
+  lan: {management: true, ipv6: true}
   storage: {}
 ";
 
@@ -97,6 +97,9 @@ fn an_image_is_built_once_and_libguestfs_gives_a_guest_all_that_a_seed_gives() {
     let address = |nic: &str| said(&format!("ip -4 -o address show {nic} | awk '{{ print $4 }}'"));
     assert_eq!(address("eth0"), format!("{}/24", addresses[0]));
     assert_eq!(address("eth1"), format!("{}/24", addresses[1]));
+    let address6 = vm.nics()[0].ip6.expect("the net has IPv6");
+    let addresses6 = said("ip -6 -o address show eth0 scope global");
+    assert!(addresses6.contains(&format!("{address6}/64")), "{addresses6}");
     let routes = said("ip -4 route show default");
     assert!(routes.lines().all(|route| route.contains("dev eth0")), "{routes}");
     assert_eq!(said("test -e /.lago-sysprep || wc -c < /etc/machine-id"), "33");

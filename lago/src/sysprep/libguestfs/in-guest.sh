@@ -6,7 +6,7 @@
 #   nic NAME MAC yes|no [ADDRESS/LENGTH GATEWAY|-]
 #                          the interface uses DHCP, and takes a default route from it or not; its IPv6 address and gateway
 #   selinux MODE
-#   no-cloud-init          cloud-init leaves the system as it is
+#   no-cloud-init          cloud-init, and what else knows this file, leaves the system as it is
 set -eu
 # Tests have a directory that stands for the guest's root.
 root=${LAGO_SYSPREP_ROOT-}
@@ -39,9 +39,7 @@ selinux() {
 }
 
 no_cloud_init() {
-    if [ -d "$root/etc/cloud" ]; then
-        put 644 /etc/cloud/cloud-init.disabled </dev/null
-    fi
+    put 644 /etc/cloud/cloud-init.disabled </dev/null
 }
 
 # The following write what each of the programs that configure networks reads.

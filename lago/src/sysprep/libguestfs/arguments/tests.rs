@@ -247,10 +247,8 @@ fn the_selinux_mode_is_that_of_the_file() {
 }
 
 #[test]
-fn cloud_init_is_switched_off_where_it_is() {
-    let guest = Guest::with(&["etc/cloud/cloud.cfg"]);
+fn cloud_init_is_switched_off() {
+    let guest = Guest::with(&[]);
     assert!(guest.run("no-cloud-init\n").0);
     assert_eq!(guest.read("etc/cloud/cloud-init.disabled"), "");
-    let without = Guest::with(&[]);
-    assert!(without.run("no-cloud-init\n").0 && !without.0.path().join("etc").exists());
 }
