@@ -107,7 +107,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// An object of the engine's got into a state from which it does not become what it is waited for.
-    #[error("{what} is {state}, and so does not become {wanted}{detail}")]
+    #[error("{what} is {state}, and so does not become {wanted}; the engine's events say why")]
     DeadEnd {
         /// What.
         what: String,
@@ -115,8 +115,6 @@ pub enum Error {
         state: String,
         /// What it was to become.
         wanted: &'static str,
-        /// What the engine's events say about it, each on a line.
-        detail: String,
     },
 }
 

@@ -146,7 +146,6 @@ fn activate_host(engine: &Connection, host: &Host) -> Result<()> {
                 what: format!("host {name}"),
                 state: status.to_string(),
                 wanted: "up",
-                detail: String::new(),
             }),
             Some(status @ (HostStatus::Maintenance | HostStatus::NonOperational)) => {
                 let said = match resource.activate() {

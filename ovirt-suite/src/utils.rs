@@ -5,7 +5,6 @@ use std::time::Duration;
 use lago::guest::{Cmd, Output};
 use lago::utils::{Probe, wait_until};
 
-use crate::api::ApiError;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -24,20 +23,6 @@ pub fn wait_for_engine<T>(
             Ok(Probe::NotYet(error.to_string()))
         }
         other => other,
-    })
-}
-
-/// As [`wait_for_engine`], when looking is a single call.
-pub fn wait_for_state<S: PartialEq + std::fmt::Display>(
-    what: impl Into<String>,
-    wanted: &S,
-    limit: Duration,
-    mut state: impl FnMut() -> Result<Option<S>, ApiError>,
-) -> Result<()> {
-    wait_for_engine(what, limit, || match state()? {
-        Some(state) if state == *wanted => Ok(Probe::Done(())),
-        Some(state) => Ok(Probe::NotYet(format!("it is {state}"))),
-        None => Ok(Probe::NotYet("the engine does not say what it is doing".to_owned())),
     })
 }
 

@@ -35,12 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn suite() -> ExitCode {
-    let suite = Suite::new("basic").timeout(minutes(10));
-    // An engine that exists already is there, and set up.
+    // An engine that exists already is there, and set up. It has a record of its own.
     let suite = if ExternalEngine::from_env().is_some() {
-        suite
+        Suite::new("basic-external")
     } else {
-        suite
+        Suite::new("basic")
             .init_file("tests/basic/LagoInitFile.yaml")
             .template_repository(repository_manifest())
             .stage(
@@ -49,6 +48,7 @@ fn suite() -> ExitCode {
             )
     };
     let suite = suite
+        .timeout(minutes(10))
         .stage(Stage::new("bootstrap").scenarios(scenarios![
             bootstrap::add_dc,
             bootstrap::add_cluster,
