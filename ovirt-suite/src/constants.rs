@@ -33,6 +33,3 @@ pub const ENGINE_PASSWORD: &str = "ovirt-engine-password";
 
 /// Metadata of an engine: the name that its certificate is for; the VM's name if absent.
 pub const ENGINE_FQDN: &str = "ovirt-engine-fqdn";
-
-/// Metadata of a domain: scripts of this machine that make it what it is, a list of paths.
-pub const SCRIPTS: &str = "ovirt-scripts";

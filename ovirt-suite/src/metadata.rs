@@ -1,11 +1,9 @@
 //! What an init file's metadata say about a VM.
 
-use std::path::PathBuf;
-
 use lago::spec::Domain;
 use serde_json::Value;
 
-use crate::constants::{CAPABILITIES, ENGINE_FQDN, ENGINE_PASSWORD, ROLE, SCRIPTS};
+use crate::constants::{CAPABILITIES, ENGINE_FQDN, ENGINE_PASSWORD, ROLE};
 use crate::error::{Error, Result};
 
 /// What a VM is in an oVirt environment.
@@ -46,8 +44,6 @@ pub struct Metadata {
     pub engine_password: Option<String>,
     /// Of an engine: the name that its certificate is for.
     pub engine_fqdn: Option<String>,
-    /// What makes it what it is, on this machine: `$LAGO_INITFILE_PATH/deploy/host.sh`.
-    pub scripts: Vec<PathBuf>,
 }
 
 impl Metadata {
@@ -63,7 +59,6 @@ impl Metadata {
             // As lago does with root's, a password of digits alone need not be quoted.
             engine_password: reader.scalar(ENGINE_PASSWORD)?,
             engine_fqdn: reader.scalar(ENGINE_FQDN)?,
-            scripts: reader.list(SCRIPTS)?.into_iter().map(PathBuf::from).collect(),
         })
     }
 }
@@ -128,16 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_has_a_role_capabilities_a_password_and_scripts() {
+    fn an_engine_has_a_role_capabilities_and_a_password() {
         let metadata = read(
-            "metadata: {ovirt-role: engine, ovirt-capabilities: [sr-iov], ovirt-engine-password: 123, \
-             ovirt-scripts: [$LAGO_INITFILE_PATH/engine.sh, /opt/common.sh]}",
+            "metadata: {ovirt-role: engine, ovirt-capabilities: [sr-iov], ovirt-engine-password: 123}",
         )
         .unwrap();
         assert_eq!(metadata.role, Some(Role::Engine));
         assert_eq!(metadata.capabilities, ["sr-iov"]);
         assert_eq!(metadata.engine_password.as_deref(), Some("123"));
-        assert_eq!(metadata.scripts, ["/suite/engine.sh", "/opt/common.sh"].map(PathBuf::from));
     }
 
     #[test]
@@ -162,7 +155,7 @@ mod tests {
                 "`ovirt-role` is `motor`; it can be one of engine, host",
             ),
             ("metadata: {ovirt-capabilities: snapshot-live-merge}", "is no list of texts"),
-            ("metadata: {ovirt-scripts: [1]}", "is no list of texts"),
+            ("metadata: {ovirt-capabilities: [1]}", "is no list of texts"),
             ("metadata: {ovirt-engine-password: [x]}", "is neither a text nor a number"),
         ] {
             let error = read(text).unwrap_err().to_string();

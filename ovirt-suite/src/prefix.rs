@@ -9,9 +9,10 @@ use lago::utils::{Failures, RollbackContext, parallel};
 
 use crate::constants::ENGINE_SERVICE;
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::maintenance;
 use crate::paths::OvirtPaths;
-use crate::virt::{HostVm, OvirtVirtEnv, TestVm};
+use crate::virt::{HostVm, OvirtVirtEnv};
 
 /// A prefix, and its VMs by what they are in an oVirt environment.
 ///
@@ -52,10 +53,9 @@ impl OvirtPrefix {
         &self.virt_env
     }
 
-    /// Runs the scripts that make the VMs what they are, those of different VMs at the same time.
+    /// Runs the deploy scripts, which make the VMs what they are, those of different VMs at the same time.
     pub fn deploy(&self) -> Result<()> {
-        parallel(self.virt_env.vms(), TestVm::deploy)?;
-        Ok(())
+        Ok(self.prefix.deploy(limits::DEPLOY_SCRIPT)?)
     }
 
     /// Brings everything up, and then hosts and storage, if there is an engine to bring them up.

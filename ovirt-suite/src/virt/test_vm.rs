@@ -2,12 +2,8 @@
 
 use std::ops::Deref;
 
-use lago::guest::Cmd;
-
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::error::Result;
 use crate::metadata::{Metadata, Role};
-use crate::utils::succeed;
 
 /// A VM, with what its metadata say about its part in an oVirt environment.
 #[derive(Debug, Clone)]
@@ -47,23 +43,6 @@ impl TestVm {
             }
         }
         paths
-    }
-
-    /// Runs the scripts that make it what it is, in their order.
-    ///
-    /// # Errors
-    /// When one cannot be read, or does not end with 0; those after it are not run.
-    pub fn deploy(&self) -> Result<()> {
-        for path in &self.metadata.scripts {
-            let _span = tracing::info_span!("deploy", vm = self.name()).entered();
-            tracing::info!("running {}", path.display());
-            let script =
-                std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
-            let command = Cmd::script(script).limit(limits::DEPLOY_SCRIPT);
-            let what = format!("the script {}", path.display());
-            succeed(self, &command, &what, "the VM is as the script left it")?;
-        }
-        Ok(())
     }
 }
 
