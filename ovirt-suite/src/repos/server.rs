@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::Router;
 use lago::Prefix;
@@ -17,6 +18,9 @@ pub const REPO_PORT: u16 = 8585;
 
 /// How many threads serve. They send files, which costs little.
 const THREADS: usize = 2;
+
+/// How long the end of a server waits for the reading of files, which nothing can interrupt.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
 /// A directory as a web site on a network of an environment, for any number of guests at the same time. It ends when this is
 /// dropped.
@@ -79,10 +83,10 @@ impl RepoServer {
 }
 
 impl Drop for RepoServer {
-    /// Does not wait for guests that are slow.
+    /// Connections end at once, guests that are slow included, and the port is free when this returns.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(SHUTDOWN_LIMIT);
         }
     }
 }
