@@ -105,8 +105,13 @@ impl Server {
 
     /// The requests for a path so far.
     pub(crate) fn requests(&self, path: &str) -> Vec<Request> {
-        let requests = self.shared.requests.lock().unwrap();
-        requests.iter().filter(|request| request.path() == path).cloned().collect()
+        let requests = self.all_requests().into_iter();
+        requests.filter(|request| request.path() == path).collect()
+    }
+
+    /// All requests so far.
+    pub(crate) fn all_requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
     }
 }
 

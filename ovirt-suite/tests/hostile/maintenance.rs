@@ -1,0 +1,83 @@
+//! The order in which storage and hosts come to rest and back.
+
+use ovirt_suite::maintenance;
+
+use crate::fixture::engine;
+use crate::server::{Reply, Server};
+
+const API: &str = "/ovirt-engine/api";
+
+/// An engine with a data center, two storage domains and a host, which are first in one state and then in another.
+fn environment(server: &Server, domain: [&str; 2], host: [&str; 2]) {
+    let reply = |path: &str, replies: Vec<String>| {
+        server.reply(&format!("{API}{path}"), replies.iter().map(|body| Reply::xml(body)));
+    };
+    let done = || vec!["<action><status>complete</status></action>".to_owned()];
+    let one = |id: &str, master: bool, status: &str| {
+        format!(
+            "<storage_domain id='{id}'><name>{id}</name><type>data</type><master>{master}</master>\
+             <status>{status}</status></storage_domain>"
+        )
+    };
+    let host_is =
+        |status: &str| format!("<host id='h'><name>h</name><status>{status}</status></host>");
+    let attached = "/datacenters/d/storagedomains";
+    reply("/datacenters", vec!["<data_centers><data_center id='d'/></data_centers>".to_owned()]);
+    let domains = one("master", true, domain[0]) + &one("other", false, domain[0]);
+    reply(attached, vec![format!("<storage_domains>{domains}</storage_domains>")]);
+    for (id, master) in [("master", true), ("other", false)] {
+        let states = domain.map(|status| one(id, master, status)).to_vec();
+        reply(&format!("{attached}/{id}"), states);
+        reply(&format!("{attached}/{id}/activate"), done());
+        reply(&format!("{attached}/{id}/deactivate"), done());
+    }
+    reply("/hosts", vec![format!("<hosts>{}</hosts>", host_is(host[0]))]);
+    reply("/hosts/h", host.map(host_is).to_vec());
+    reply("/hosts/h/activate", done());
+    reply("/hosts/h/deactivate", done());
+}
+
+/// The actions that were asked for, in their order.
+fn actions(server: &Server) -> Vec<String> {
+    let lines = server.all_requests().into_iter().map(|request| request.line);
+    let posts = lines.filter_map(|line| {
+        let target = line.strip_prefix("POST ")?.split(' ').next()?.to_owned();
+        let parts: Vec<&str> = target.rsplit('/').take(2).collect();
+        target.starts_with(API).then(|| format!("{} {}", parts[0], parts[1]))
+    });
+    posts.collect()
+}
+
+#[test]
+fn the_master_is_deactivated_after_other_storage_and_before_hosts() {
+    let (server, engine) = engine([Reply::Close]);
+    environment(&server, ["active", "maintenance"], ["up", "maintenance"]);
+    maintenance::deactivate(&engine).unwrap();
+    assert_eq!(actions(&server), ["deactivate other", "deactivate master", "deactivate h"]);
+}
+
+#[test]
+fn hosts_are_activated_before_the_master_and_that_before_other_storage() {
+    let (server, engine) = engine([Reply::Close]);
+    environment(&server, ["maintenance", "active"], ["maintenance", "up"]);
+    maintenance::activate(&engine).unwrap();
+    assert_eq!(actions(&server), ["activate h", "activate master", "activate other"]);
+}
+
+#[test]
+fn what_is_in_its_state_already_is_left_alone() {
+    let (server, engine) = engine([Reply::Close]);
+    environment(&server, ["active"; 2], ["up"; 2]);
+    maintenance::activate(&engine).unwrap();
+    environment(&server, ["maintenance"; 2], ["maintenance"; 2]);
+    maintenance::deactivate(&engine).unwrap();
+    assert_eq!(actions(&server), Vec::<String>::new());
+}
+
+#[test]
+fn a_host_that_could_not_be_installed_is_not_waited_for() {
+    let (server, engine) = engine([Reply::Close]);
+    environment(&server, ["maintenance", "active"], ["install_failed"; 2]);
+    let error = maintenance::activate(&engine).unwrap_err().to_string();
+    assert!(error.contains("host h is install_failed, and so does not become up"), "{error}");
+}
