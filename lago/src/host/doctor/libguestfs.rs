@@ -12,7 +12,8 @@ const NAME: &str = "libguestfs";
 
 const PURPOSE: &str = "`build` steps and `sysprep: libguestfs` need it, nothing else does";
 
-const TOOLS: Packages = Packages { debian: "guestfs-tools", fedora: "guestfs-tools" };
+/// Debian's package of this name brings guestfs-tools, which older releases do not have.
+const TOOLS: Packages = Packages { debian: "libguestfs-tools", fedora: "guestfs-tools" };
 
 /// Any kernel of the distribution does. This one is small.
 const KERNEL: Packages = Packages {

@@ -330,7 +330,7 @@ fn libguestfs_is_optional_and_needs_its_programs_and_a_kernel() {
     machine.write("/lib/modules/6.1.0-1-cloud/vmlinuz", "");
     assert_eq!(machine.complaints(), []);
     machine.remove("/usr/bin/virt-customize");
-    assert_eq!(machine.only_complaint().2, "sudo apt-get install guestfs-tools");
+    assert_eq!(machine.only_complaint().2, "sudo apt-get install libguestfs-tools");
     let detail = &machine.complaints()[0].detail;
     assert!(detail.starts_with("virt-customize is not installed; `build` steps"), "{detail}");
 }

@@ -1,6 +1,6 @@
 //! Running one of libguestfs's programs (<https://libguestfs.org/guestfs.3.html>, "BACKEND" and "ENVIRONMENT VARIABLES").
 
-use std::path::Path;
+use std::path::{self, Path};
 use std::time::Duration;
 
 use crate::host::{Acceleration, Status, libguestfs_check};
@@ -40,11 +40,13 @@ pub(in crate::sysprep) fn run(program: &Program<'_>) -> Result<(), SysprepError>
 }
 
 fn command(program: &Program<'_>) -> HostCommand {
+    // It runs elsewhere. Only an empty path has no absolute one.
+    let disk = path::absolute(program.disk).unwrap_or_else(|_| program.disk.to_owned());
     // The kernel ends it with us, however we end, and it ends its machine.
     let command = HostCommand::new("setpriv")
         .args(["--pdeathsig", "KILL", "--", program.name])
         .args(["--quiet", "--format", program.format.as_str(), "--add"])
-        .arg(program.disk)
+        .arg(disk)
         .args(program.arguments)
         .current_dir(program.directory)
         .env("LC_ALL", "C")
@@ -65,11 +67,11 @@ mod tests {
 
     use super::*;
 
-    fn shown(acceleration: Acceleration) -> String {
+    fn shown(disk: &str, acceleration: Acceleration) -> String {
         let mut command = command(&Program {
             name: "virt-sysprep",
             arguments: &["--hostname".to_owned(), "server".to_owned()],
-            disk: Path::new("/p/images/server-root.qcow2"),
+            disk: Path::new(disk),
             format: ImageFormat::Qcow2,
             directory: Path::new("/tmp/lago-sysprep-x"),
             acceleration,
@@ -86,7 +88,8 @@ mod tests {
 
     #[test]
     fn its_machine_is_emulated_where_guests_are() {
-        insta::assert_snapshot!(shown(Acceleration::Tcg), @r"
+        let disk = "/p/images/server-root.qcow2";
+        insta::assert_snapshot!(shown(disk, Acceleration::Tcg), @r"
         LC_ALL=C
         LIBGUESTFS_BACKEND=direct
         LIBGUESTFS_BACKEND_SETTINGS=force_tcg
@@ -103,6 +106,13 @@ mod tests {
         --hostname
         server
         ");
-        assert!(!shown(Acceleration::Kvm).contains("force_tcg"));
+        assert!(!shown(disk, Acceleration::Kvm).contains("force_tcg"));
+    }
+
+    #[test]
+    fn a_relative_path_starts_from_here_and_not_from_where_it_runs() {
+        let here = std::env::current_dir().unwrap();
+        let text = shown("disk.qcow2", Acceleration::Tcg);
+        assert!(text.contains(&format!("\n--add\n{}/disk.qcow2\n", here.display())), "{text}");
     }
 }
