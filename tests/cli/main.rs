@@ -2,6 +2,7 @@
 
 mod capsules;
 mod console;
+mod deploy;
 mod lago_prefix;
 mod new;
 mod plugins;
