@@ -48,6 +48,9 @@ impl Access {
             (answers_ssh(vm, limit), agent.join())
         });
         let Err(ssh) = ssh else { return Self::Ssh };
+        if vm.is_remote() {
+            return Self::down(error_chain(&ssh));
+        }
         let because = match agent {
             Ok(Ok(())) => return Self::Agent,
             Ok(Err(agent)) => format!("{}; {agent}", error_chain(&ssh)),
@@ -75,8 +78,13 @@ impl Access {
 
 /// With a command, as a guest that lets nobody run one is of no use. Nothing else is asked of libvirt, which may hang.
 fn answers_ssh(vm: &Vm, limit: Duration) -> crate::Result<()> {
-    let address = vm.ssh().target().address;
-    vm.connection().host().connect(address, TCP_LIMIT.min(limit))?;
+    let unreachable = |error: std::io::Error| VirtError::Vm {
+        vm: vm.name().to_owned(),
+        action: "connect to",
+        message: error.to_string(),
+        hint: String::new(),
+    };
+    vm.dial(TCP_LIMIT.min(limit)).map_err(unreachable)?;
     vm.ssh().run(&Cmd::new("true").limit(limit))?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::Result;
 use crate::constants::VERSION;
 use crate::dirlock::LOCK_FILE;
 use crate::paths::Paths;
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, Record};
 use crate::snapshot::{Moment, Snapshot, VmSnapshot, description_of};
 use crate::utils::{FileError, read_text};
 
@@ -97,6 +97,7 @@ impl Contents {
         let mut record = prefix.record().clone();
         record.disks = packed.disks;
         record.origin = None;
+        leave_out_remote(&mut record);
         let snapshot =
             Snapshot { name: SNAPSHOT.to_owned(), parent: None, layer: None, vms, ..kept.clone() };
         let manifest = Manifest {
@@ -117,6 +118,13 @@ impl Contents {
     pub(super) fn files(&self) -> impl Iterator<Item = (&FileEntry, &Source)> {
         self.manifest.files.iter().zip(&self.sources)
     }
+}
+
+/// Another machine may know them by other keys, or not at all.
+fn leave_out_remote(record: &mut Record) {
+    let remote = std::mem::take(&mut record.remote);
+    record.init_file.domains.retain(|vm, _| !remote.contains_key(vm));
+    record.plan.vms.retain(|vm| !remote.contains_key(&vm.name));
 }
 
 /// Whether a domain has only what is taken over when its capsule is opened: nothing may have been plugged in past lago.

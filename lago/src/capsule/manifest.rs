@@ -9,7 +9,7 @@ use super::machine::Machine;
 use crate::brctl;
 use crate::prefix::{DiskImage, Record};
 use crate::snapshot::{Snapshot, SnapshotKind, description_of};
-use crate::spec::{PlannedNet, names};
+use crate::spec::{Domain, PlannedNet, VmProvider, names};
 use crate::templates::{Digest, ImageFormat};
 
 /// The version of the layout of capsules. One of a newer layout is refused.
@@ -234,6 +234,12 @@ impl Manifest {
         planned.iter().copied().chain(nets).try_for_each(names::check)?;
         record.plan.nets.iter().try_for_each(check_net)?;
         self.snapshot.mappings.iter().try_for_each(|mapping| names::check(&mapping.name))?;
+        let is_remote = |domain: &Domain| domain.vm_provider != VmProvider::LocalLibvirt;
+        if !record.remote.is_empty() || record.init_file.domains.values().any(is_remote) {
+            return Err(
+                "it has a machine that lago does not start, of which none are packed".to_owned()
+            );
+        }
         let users = record.init_file.domains.values().map(|domain| &domain.ssh_user);
         if let Some(user) = users.into_iter().find(|user| !names::is_user(user)) {
             return Err(format!("{user:?} is no name of a user"));

@@ -136,6 +136,10 @@ impl Prefix {
         }
         let look = |vm: &Vm| -> std::io::Result<()> {
             folder.make_directory(vm.name())?;
+            if vm.is_remote() {
+                guest::collect(vm, &folder, &deadline, options.since);
+                return Ok(());
+            }
             let domain = domain::Domain { prefix: self, vm, folder: &folder, deadline: &deadline };
             thread::scope(|scope| {
                 scope.spawn(|| guest::collect(vm, &folder, &deadline, options.since));

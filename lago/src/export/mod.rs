@@ -28,7 +28,8 @@
 //! file that is there already is not replaced. What a killed process has left is in a directory `.lago-export-*`, which the
 //! next export into the same place removes.
 //!
-//! Left out are the memory of the VMs, snapshots, the variables of UEFI firmware, and what has `skip-export`.
+//! Left out are the memory of the VMs, snapshots, the variables of UEFI firmware, machines that lago only
+//! reaches over ssh, and what has `skip-export`.
 
 mod disk;
 mod error;

@@ -63,7 +63,7 @@ pub(super) struct Base {
 /// The VMs that are to be exported.
 pub(super) fn selected<'a>(prefix: &'a Prefix, names: &[String]) -> Result<Vec<&'a Vm>> {
     let vms = prefix.virt_env().select(names)?;
-    Ok(vms.into_iter().filter(|vm| !vm.spec().skip_export).collect())
+    Ok(vms.into_iter().filter(|vm| !vm.spec().skip_export && !vm.is_remote()).collect())
 }
 
 pub(super) fn require_down(vms: &[&Vm]) -> Result<()> {

@@ -79,6 +79,11 @@ pub fn public_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// A public key as one line, as in `authorized_keys`.
+pub(crate) fn line(key: &PublicKey) -> Result<String> {
+    key.to_openssh().map_err(|error| failure(Path::new(""), "cannot encode the public key", &error))
+}
+
 /// Reads a public key, one line as in `authorized_keys`.
 pub fn load_public(path: &Path) -> Result<PublicKey> {
     PublicKey::read_openssh_file(path)

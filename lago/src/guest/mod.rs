@@ -9,6 +9,7 @@ pub mod console;
 mod error;
 mod host_key;
 pub mod keys;
+pub(crate) mod known_hosts;
 pub mod os_release;
 mod output;
 mod quote;

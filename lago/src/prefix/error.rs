@@ -98,6 +98,14 @@ pub enum PrefixError {
         /// The bridge.
         bridge: String,
     },
+    /// A machine that lago does not start cannot be part of the prefix.
+    #[error("VM {vm} is a machine that exists already, and {reason}")]
+    Remote {
+        /// The machine.
+        vm: String,
+        /// Why not.
+        reason: String,
+    },
     /// UEFI firmware is asked for, and not installed.
     #[error("VM {vm} is to start from UEFI firmware. {missing}")]
     NoFirmware {

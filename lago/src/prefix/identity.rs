@@ -13,9 +13,10 @@ use ssh_key::rand_core::{OsRng, RngCore as _};
 use uuid::Uuid;
 
 use super::disks::{self, MadeDisks};
+use super::remote::{self, is_remote};
 use super::{PrefixError, layers};
 use crate::Result;
-use crate::guest::keys::KeyPair;
+use crate::guest::keys::{self, KeyPair};
 use crate::host::Acceleration;
 use crate::paths::Paths;
 use crate::spec::{
@@ -45,7 +46,14 @@ impl Identities {
     pub(super) fn make(paths: &Paths, id: Uuid, init_file: &InitFile, plan: &Plan) -> Result<Self> {
         let user_key = KeyPair::generate("lago")?;
         user_key.write(&paths.ssh_key())?;
-        let made = parallel(&plan.vms, |vm| {
+        let remote = init_file.domains.iter().filter(|(_, domain)| is_remote(domain));
+        let theirs = parallel(remote, |(vm, domain)| {
+            let line = format!("{}\n", keys::line(&remote::host_key(vm, domain)?)?);
+            write_file(&paths.host_key_pub(vm), line.as_bytes(), PRIVATE_MODE)?;
+            Ok::<_, crate::Error>(format!("{vm} {line}"))
+        })?;
+        let ours = plan.vms.iter().filter(|vm| !is_remote(&init_file.domains[&vm.name]));
+        let made = parallel(ours, |vm| {
             let host_key = KeyPair::generate(&vm.name)?;
             host_key.write(&paths.host_key(&vm.name))?;
             let known_host = format!("{} {}\n", vm.name, host_key.public_line()?);
@@ -57,7 +65,8 @@ impl Identities {
             Ok::<_, crate::Error>((known_host, seed))
         })?;
         let (known_hosts, seeds): (Vec<String>, Vec<Seed>) = made.into_iter().unzip();
-        write_file(&paths.known_hosts(), known_hosts.concat().as_bytes(), PRIVATE_MODE)?;
+        let known_hosts = [known_hosts, theirs].concat().concat();
+        write_file(&paths.known_hosts(), known_hosts.as_bytes(), PRIVATE_MODE)?;
         let seeds: IndexMap<String, Seed> =
             seeds.into_iter().map(|seed| (seed.hostname.clone(), seed)).collect();
         for (vm, seed) in &seeds {
@@ -77,7 +86,7 @@ impl Identities {
         mut made: MadeDisks,
     ) -> Result<layers::Disks> {
         let mut changes = Vec::new();
-        for (vm, domain) in &init_file.domains {
+        for (vm, domain) in init_file.domains.iter().filter(|(_, domain)| !is_remote(domain)) {
             match backend(domain, &made, vm)? {
                 Some(SysprepBackend::Seed) => {
                     self.seeds[vm].write(&paths.seed(vm))?;

@@ -9,15 +9,16 @@ use uuid::Uuid;
 
 use super::identity::Identities;
 use super::{
-    HostKind, Prefix, PrefixError, Record, disks, metadata, names_of_lago, networks, removal,
+    HostKind, Prefix, PrefixError, Record, disks, metadata, names_of_lago, networks, remote,
+    removal,
 };
 use crate::config::Config;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::{self, AccelerationChoice};
 use crate::paths::{Paths, default_lease_dir, default_store};
 use crate::spec::{
-    BuildStep, Domain, Firmware, InitFile, Plan, SubnetRange, SysprepBackend, TemplateBase,
-    VmProvider,
+    BuildStep, Domain, Firmware, InitFile, Plan, PlannedVm, SubnetRange, SysprepBackend,
+    TemplateBase,
 };
 use crate::templates::{
     Digest, StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
@@ -175,7 +176,7 @@ fn may_claim(paths: &Paths) -> io::Result<bool> {
 }
 
 fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
-    refuse_unsupported(&options.init_file)?;
+    let remote = remote::addresses(&options.init_file)?;
     require_firmware(&options.init_file)?;
     require_libguestfs(&options.init_file)?;
     for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
@@ -184,30 +185,18 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     let id = Uuid::new_v4();
     write_file(&paths.uuid(), id.simple().to_string().as_bytes(), PRIVATE_MODE)?;
     let plan = networks::make_plan(paths, id, options)?;
-    require_way_in(&plan)?;
+    require_way_in(&plan, &remote)?;
     let identities = Identities::make(paths, id, &options.init_file, &plan)?;
     let disks = disks::make(paths, id, options)?;
     let acceleration = options.acceleration.resolve();
     let disks = identities.give(paths, &options.init_file, acceleration, disks)?;
     let init_file = deploy::take_in(paths, &options.init_file)?;
     let mut record = Record::new(id, options.host.clone(), acceleration, init_file, plan, disks);
+    record.remote = remote;
     record.disk_metadata = metadata::of_disks(options)?;
     record.lease_dir =
         options.lease_dir.clone().filter(|_| matches!(options.host, HostKind::Uri(_)));
     Prefix::establish(paths, record)
-}
-
-fn refuse_unsupported(init_file: &InitFile) -> Result<(), PrefixError> {
-    for (vm, domain) in &init_file.domains {
-        if domain.vm_provider != VmProvider::LocalLibvirt {
-            return Err(PrefixError::Unsupported {
-                vm: vm.clone(),
-                what: "it is a machine that lago does not start (`vm-provider: ssh`)".to_owned(),
-                instead: "leave it out of the init file",
-            });
-        }
-    }
-    Ok(())
 }
 
 /// What a VM starts from has to be on this machine.
@@ -233,8 +222,10 @@ fn require_libguestfs(init_file: &InitFile) -> Result<()> {
 }
 
 /// A VM is reached over ssh on a management network.
-fn require_way_in(plan: &Plan) -> Result<(), PrefixError> {
-    match plan.vms.iter().find(|vm| vm.management_nic().is_none()) {
+fn require_way_in(plan: &Plan, remote: &remote::Addresses) -> Result<(), PrefixError> {
+    let has_none =
+        |vm: &&PlannedVm| vm.management_nic().is_none() && !remote.contains_key(&vm.name);
+    match plan.vms.iter().find(has_none) {
         None => Ok(()),
         Some(vm) => Err(PrefixError::Unsupported {
             vm: vm.name.clone(),

@@ -15,6 +15,7 @@ mod metadata;
 mod names_of_lago;
 mod networks;
 mod record;
+mod remote;
 pub(crate) mod removal;
 pub(crate) mod state;
 
@@ -270,7 +271,7 @@ impl Prefix {
         let mut states = self.states()?;
         states.retain(|(vm, state)| {
             let is_wanted = wanted.iter().any(|wanted| wanted.name() == vm.name());
-            is_wanted && (!names.is_empty() || *state == from)
+            is_wanted && (!names.is_empty() || *state == from && !vm.is_remote())
         });
         parallel(states, |(vm, _)| change(vm))?;
         Ok(())
@@ -335,7 +336,7 @@ impl Prefix {
         if !self.host().is_running() {
             return Ok(false);
         }
-        for vm in self.vms() {
+        for vm in self.vms().filter(|vm| !vm.is_remote()) {
             if vm.alive()? {
                 return Ok(true);
             }
@@ -346,7 +347,10 @@ impl Prefix {
     /// What each VM is doing, without starting anything.
     pub fn states(&self) -> Result<Vec<(&Vm, VmState)>> {
         let host_runs = self.host().is_running();
-        self.vms().map(|vm| Ok((vm, if host_runs { vm.state()? } else { VmState::Down }))).collect()
+        let is_there = |vm: &Vm| host_runs || vm.is_remote();
+        self.vms()
+            .map(|vm| Ok((vm, if is_there(vm) { vm.state()? } else { VmState::Down })))
+            .collect()
     }
 
     pub(crate) fn compression(&self) -> &Compression {

@@ -21,7 +21,7 @@ use crate::utils::{read_json, write_json};
 use crate::virt::connection::Connection;
 use crate::virt::domain_xml::{DomainDescription, NicDevice, Processor};
 use crate::virt::names::Mappings;
-use crate::virt::reach::VmReach;
+use crate::virt::reach::{RemoteReach, VmReach};
 use crate::virt::{Network, VirtEnv, VirtError, Vm, VmParts, tap};
 use crate::{Result, constants};
 
@@ -53,6 +53,9 @@ pub struct Record {
     /// Where the leases of its subnets are, on a host that several prefixes share.
     #[serde(default)]
     pub lease_dir: Option<PathBuf>,
+    /// Where the machines are that lago does not start, by their names.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub(crate) remote: IndexMap<String, SocketAddr>,
     /// What the prefix was forked from, if it is a fork.
     #[serde(default)]
     pub origin: Option<Origin>,
@@ -128,6 +131,7 @@ impl Record {
             disks,
             disk_metadata: IndexMap::new(),
             lease_dir: None,
+            remote: IndexMap::new(),
             origin: None,
             marked_names: false,
         }
@@ -206,26 +210,36 @@ impl Record {
     ) -> Result<Vm> {
         let spec = &self.init_file.domains[&planned.name];
         let description = self.describe(planned, spec, paths);
-        let address = planned
-            .management_ip()
-            .ok_or_else(|| VirtError::NoAddress { vm: planned.name.clone() })?;
+        let remote = self.remote.get(&planned.name).copied();
+        let in_net = planned.management_ip().map(|ip| SocketAddr::from((ip, SSH_PORT)));
+        let address =
+            remote.or(in_net).ok_or_else(|| VirtError::NoAddress { vm: planned.name.clone() })?;
+        let access = spec.ssh.as_ref().filter(|_| remote.is_some());
+        let password = match remote {
+            Some(_) => access.and_then(|access| access.password.as_ref()),
+            None => Some(&spec.ssh_password).filter(|_| !spec.bootstrap),
+        };
         let target = SshTarget {
             vm: planned.name.clone(),
-            address: SocketAddr::from((address, SSH_PORT)),
+            address,
             user: spec.ssh_user.clone(),
-            identity: paths.identity(),
-            host_key: if spec.bootstrap {
+            identity: access
+                .and_then(|access| access.identity.clone())
+                .unwrap_or_else(|| paths.identity()),
+            host_key: if spec.bootstrap || remote.is_some() {
                 keys::load_public(&paths.host_key_pub(&planned.name))?.into()
             } else {
                 HostKey::Learned(paths.learned_host_key(&planned.name))
             },
-            password: (!spec.bootstrap).then(|| Password::new(&spec.ssh_password)),
+            password: password.map(Password::new),
         };
         let reach = Arc::new(VmReach::new(
             description.name.clone(),
             Arc::clone(connection),
             description.console_log.clone(),
         ));
+        let way: Arc<dyn Reach> =
+            if remote.is_some() { Arc::new(RemoteReach) } else { Arc::clone(&reach) as _ };
         let devices =
             VmDevices { paths: paths.clone(), record: Arc::clone(self), vm: planned.name.clone() };
         Ok(Vm::new(VmParts {
@@ -236,7 +250,8 @@ impl Record {
             vnc_password: (spec.graphics == Graphics::Vnc)
                 .then(|| paths.vnc_password(&planned.name)),
             connection: Arc::clone(connection),
-            ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
+            ssh: Ssh::new(target, Arc::clone(&way)),
+            way,
             reach,
         }))
     }

@@ -74,6 +74,9 @@ pub struct Snapshot {
     pub kind: SnapshotKind,
     /// The VMs.
     pub vms: IndexMap<String, VmSnapshot>,
+    /// The machines of the environment that are no part of it, as lago only reaches them over ssh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
     /// How long the VMs stood still while it was taken.
     pub pause: Duration,
     /// How long it took to take it, the pause included.

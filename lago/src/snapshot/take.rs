@@ -108,7 +108,8 @@ impl<'a> Take<'a> {
         options: SnapshotOptions,
         state: &State,
     ) -> Result<Self> {
-        let vms = prefix.states()?;
+        let mut vms = prefix.states()?;
+        vms.retain(|(vm, _)| !vm.is_remote());
         let nothing_runs = vms.iter().all(|(_, state)| !has_memory(*state));
         let kind = match (nothing_runs, options.live) {
             (true, true) => return Err(SnapshotError::NothingRuns.into()),
@@ -282,11 +283,17 @@ impl<'a> Take<'a> {
             created: SystemTime::now(),
             kind: self.kind,
             vms: vms.collect(),
+            outside: self.outside(),
             pause,
             took: self.began.elapsed(),
             mappings: state.mappings.clone(),
             layer: self.below,
         }
+    }
+
+    fn outside(&self) -> Vec<String> {
+        let outside = self.prefix.vms().filter(|vm| vm.is_remote());
+        outside.map(|vm| vm.name().to_owned()).collect()
     }
 
     /// Leaves nothing of the snapshot but its empty layer, which the VMs may already write to.

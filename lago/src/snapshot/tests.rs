@@ -27,6 +27,7 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
         created: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         kind: SnapshotKind::Memory,
         vms: IndexMap::from([("server".to_owned(), vm)]),
+        outside: Vec::new(),
         pause: Duration::from_millis(600),
         took: Duration::from_millis(900),
         mappings: Vec::new(),

@@ -80,11 +80,30 @@ impl Check<'_> {
 
     /// A machine that lago does not start does not get its address from lago either.
     fn provider(&self, domain_name: &str, domain: &Domain) {
-        if domain.vm_provider == VmProvider::Ssh && domain.nics.iter().all(|nic| nic.ip.is_none()) {
+        let has_address = domain.ssh.as_ref().is_some_and(|ssh| !ssh.address.is_empty());
+        let path = |field| ["domains", domain_name, field];
+        if domain.vm_provider != VmProvider::Ssh {
+            if domain.ssh.is_some() {
+                self.mistake(
+                    &path("ssh"),
+                    format!("{domain_name:?} is a VM, and lago knows how it is reached"),
+                    "remove `ssh`, or write `vm-provider: ssh` for a machine that exists already",
+                );
+            }
+            return;
+        }
+        if !has_address && domain.nics.iter().all(|nic| nic.ip.is_none()) {
             self.mistake(
-                &["domains", domain_name, "vm_provider"],
+                &path("vm_provider"),
                 format!("nothing says at which address {domain_name:?} is reached"),
-                "write the `ip` of one of its `nics`: lago does not start this machine",
+                "write `ssh: {address: ...}`, or the `ip` of one of its `nics`: lago does not start this machine",
+            );
+        }
+        if !domain.disks.is_empty() {
+            self.mistake(
+                &path("disks"),
+                format!("{domain_name:?} is a machine that exists already, with disks of its own"),
+                "remove `disks`, or write `disks: []` where a prototype has some",
             );
         }
     }

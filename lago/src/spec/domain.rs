@@ -8,6 +8,7 @@ use super::diagnostic::{Mark, Report};
 use super::disk;
 use super::fields::{Fields, Known, Marked, suggest};
 use super::names;
+use super::ssh_access;
 use super::tree::{Entry, Node};
 use super::types::{
     Domain, Firmware, Graphics, Net, Nic, SelinuxMode, ServiceProvider, SysprepBackend, VmProvider,
@@ -50,6 +51,7 @@ const FIELDS: Known = Known {
         "service_provider",
         "vm-type",
         "vm-provider",
+        "ssh",
         "bootstrap",
         "sysprep",
         "selinux",
@@ -100,6 +102,7 @@ pub(super) fn read(
         vm_type: fields
             .string("vm-type")
             .map_or_else(|| "default".to_owned(), |vm_type| vm_type.value),
+        ssh: ssh_access::read(&fields, directory),
         vm_provider: fields.word("vm-provider", VM_PROVIDERS).unwrap_or(VmProvider::LocalLibvirt),
         bootstrap,
         sysprep,

@@ -74,6 +74,12 @@ impl<'a> Fields<'a> {
         self.spellings(name).map(|(_, entry)| entry).find(|entry| !entry.node.value.is_null())
     }
 
+    /// The fields of a mapping in this one.
+    pub(super) fn below(&self, name: &str, what: &'static str, known: &Known<'_>) -> Option<Self> {
+        let entry = self.get(name)?;
+        Some(Self::open(self.report, &entry.node, entry.key, what, known))
+    }
+
     /// A text. A whole number is taken for its digits.
     pub(super) fn string(&self, name: &str) -> Option<Marked<String>> {
         let node = &self.get(name)?.node;

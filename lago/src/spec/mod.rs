@@ -14,6 +14,7 @@ mod origin;
 mod plan;
 mod prototypes;
 mod size;
+mod ssh_access;
 mod subnet_range;
 mod tree;
 mod types;
@@ -39,7 +40,7 @@ pub(crate) use size::parse as parse_size;
 pub use subnet_range::{NoSubnetRange, SubnetRange};
 pub use types::{
     BuildStep, Dhcp, DhcpRange, Disk, DiskFormat, DiskKind, Domain, FileSource, Firmware, Graphics,
-    HostAddress, Ipv6Subnet, JsonMap, Net, NetKind, Nic, SelinuxMode, ServiceProvider,
+    HostAddress, Ipv6Subnet, JsonMap, Net, NetKind, Nic, SelinuxMode, ServiceProvider, SshAccess,
     SysprepBackend, TemplateBase, Uplink, VmProvider,
 };
 pub use variables::expanded;

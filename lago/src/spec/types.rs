@@ -52,6 +52,9 @@ pub struct Domain {
     pub vm_type: String,
     /// Who runs the VM.
     pub vm_provider: VmProvider,
+    /// How a machine is reached that lago does not start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshAccess>,
     /// Whether the guest is given its identity (keys, host name, network) before its first start.
     pub bootstrap: bool,
     /// How it is given its identity; as its template says if absent.
@@ -296,6 +299,23 @@ pub enum VmProvider {
     LocalLibvirt,
     /// Somebody else: the machine exists and is only spoken to through ssh.
     Ssh,
+}
+
+/// How a machine is reached that lago does not start (`vm-provider: ssh`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshAccess {
+    /// Its address or host name, as this machine knows it.
+    pub address: String,
+    /// The port of its ssh server.
+    pub port: u16,
+    /// Its host key, as in `authorized_keys`; looked up in `known_hosts` if absent.
+    pub host_key: Option<String>,
+    /// The file in which its host key is; the user's own if absent.
+    pub known_hosts: Option<PathBuf>,
+    /// The file with the private key of the user; the prefix's own key if absent.
+    pub identity: Option<PathBuf>,
+    /// The password of the user, for a server that does not take the key.
+    pub password: Option<String>,
 }
 
 /// One network.

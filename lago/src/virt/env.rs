@@ -102,7 +102,8 @@ impl VirtEnv {
     /// Waits until a command can be run in each of these VMs, each at most for `limit`. A guest that is not bootstrapped
     /// has no key of ours, so it is not waited for.
     pub fn wait_for_ssh(&self, vms: &[&Vm], limit: Duration) -> Result<()> {
-        parallel(vms.iter().filter(|vm| vm.spec().bootstrap), |vm| vm.wait_for_ssh(limit))?;
+        let awaited = vms.iter().filter(|vm| vm.spec().bootstrap || vm.is_remote());
+        parallel(awaited, |vm| vm.wait_for_ssh(limit))?;
         Ok(())
     }
 
@@ -229,6 +230,7 @@ nets: {lan: {management: true}}
             vnc_password: None,
             connection: Arc::clone(connection),
             ssh: Ssh::new(target, Arc::clone(&reach) as Arc<dyn Reach>),
+            way: Arc::clone(&reach) as Arc<dyn Reach>,
             reach,
         })
     }

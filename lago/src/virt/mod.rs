@@ -121,6 +121,16 @@ pub enum VirtError {
         /// How many there are.
         known: usize,
     },
+    /// Something is asked of a machine that lago does not start.
+    #[error(
+        "{vm} is a machine that lago only reaches over ssh (`vm-provider: ssh`), and cannot {action}"
+    )]
+    Remote {
+        /// The machine's name in the init file.
+        vm: String,
+        /// What was to be done.
+        action: &'static str,
+    },
     /// The VM's display cannot be looked at.
     #[error(
         "VM {vm} has no display to look at; write `graphics: vnc` into the init file. Screenshots need none"

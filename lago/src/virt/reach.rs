@@ -11,7 +11,7 @@ use virt::error::ErrorNumber;
 
 use super::connection::Connection;
 use crate::guest::{AgentChannel, AgentFault, Reach, console};
-use crate::host::HostError;
+use crate::host::{HOST_VARIABLE, HostError};
 
 /// How long a look at the VM may take. A libvirt that is slower must not make ssh overrun its own limits.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
@@ -82,6 +82,32 @@ impl Reach for VmReach {
 
     fn console_tail(&self) -> String {
         console::tail(&self.console_log)
+    }
+}
+
+/// A machine that lago does not start, as its ssh client sees it: somewhere in the network of this machine.
+#[derive(Debug)]
+pub(crate) struct RemoteReach;
+
+impl Reach for RemoteReach {
+    fn connect(&self, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+        TcpStream::connect_timeout(&address, limit).map_err(|error| {
+            if std::env::var_os(HOST_VARIABLE).is_none() {
+                return error;
+            }
+            let reason =
+                "on a private host nothing outside of it is reached; run on a libvirt by its URI";
+            io::Error::new(error.kind(), format!("{error}; {reason}"))
+        })
+    }
+
+    /// Nobody knows.
+    fn gone(&self) -> Option<String> {
+        None
+    }
+
+    fn console_tail(&self) -> String {
+        String::new()
     }
 }
 

@@ -56,6 +56,7 @@ pub(in crate::capsule) fn manifest() -> Manifest {
                     nics: Vec::new(),
                 },
             )]),
+            outside: Vec::new(),
             pause: Duration::ZERO,
             took: Duration::ZERO,
             mappings: Vec::new(),

@@ -18,6 +18,7 @@ impl Arguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let prefix = context.prefix()?;
         let vm = prefix.vm(&self.vm)?;
+        vm.require_virtual("show a console")?;
         if !vm.alive()? {
             bail!(
                 "VM {} is down; `lago start {}` starts it. What its console said is in {}",

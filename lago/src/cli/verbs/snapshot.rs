@@ -49,6 +49,10 @@ impl Arguments {
         let Some(name) = &self.name else { return context.print(&listing(&prefix)?) };
         let snapshot = prefix.snapshot_with(name, SnapshotOptions { live: self.live })?;
         tracing::info!("{}", report(&prefix, &snapshot)?);
+        if !snapshot.outside.is_empty() {
+            let outside = snapshot.outside.join(", ");
+            tracing::info!("not in it, as lago only reaches them over ssh: {outside}");
+        }
         Ok(())
     }
 }
@@ -88,6 +92,7 @@ fn described(prefix: &Prefix, snapshot: &Snapshot) -> Value {
         "parent": snapshot.parent,
         "created": created.to_rfc3339_opts(SecondsFormat::Secs, true),
         "kind": snapshot.kind,
+        "outside": snapshot.outside,
         "took_ms": milliseconds(snapshot.took),
         "pause_ms": milliseconds(snapshot.pause),
         "memory_mb": size.map(|size| megabytes(size.memory)),

@@ -64,16 +64,22 @@ fn ssh_config(prefix: &Prefix, names: &[String], lago: &Path) -> anyhow::Result<
             "connect",
             vm.name(),
         ])?;
+        let target = vm.ssh().target();
         writeln!(text, "Host {}", vm.name())?;
         writeln!(text, "  HostName {}", vm.ip())?;
         writeln!(text, "  HostKeyAlias {}", vm.name())?;
         writeln!(text, "  User {}", vm.spec().ssh_user)?;
-        let (known_hosts, checking) = prefix.paths().known_hosts_of(vm.spec().bootstrap);
-        writeln!(text, "  IdentityFile {}", file(&prefix.paths().identity()))?;
+        let (known_hosts, checking) =
+            prefix.paths().known_hosts_of(vm.spec().bootstrap || vm.is_remote());
+        writeln!(text, "  IdentityFile {}", file(&target.identity))?;
         writeln!(text, "  IdentitiesOnly yes")?;
         writeln!(text, "  UserKnownHostsFile {}", file(&known_hosts))?;
         writeln!(text, "  StrictHostKeyChecking {checking}")?;
-        writeln!(text, "  ProxyCommand {} %p", proxy.replace('%', "%%"))?;
+        if vm.is_remote() {
+            writeln!(text, "  Port {}", target.address.port())?;
+        } else {
+            writeln!(text, "  ProxyCommand {} %p", proxy.replace('%', "%%"))?;
+        }
     }
     Ok(text)
 }

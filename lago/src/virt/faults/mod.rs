@@ -35,7 +35,7 @@ impl Prefix {
         }
         impairment::remove_all(self.host(), self.vms())?;
         parallel(self.vms(), |vm| {
-            if !vm.alive()? {
+            if vm.is_remote() || !vm.alive()? {
                 return Ok(());
             }
             vm.all_nics()?.iter().try_for_each(|nic| nic.set_link(true))

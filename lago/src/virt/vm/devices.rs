@@ -99,6 +99,7 @@ impl Vm {
     ///
     /// A VM that runs has room for two devices at least; one that is down for as many as you like.
     pub fn attach_disk(&self, disk: &NewDisk) -> Result<String> {
+        self.require_virtual("be given a disk")?;
         let _span = tracing::info_span!("attach disk", vm = self.name()).entered();
         self.inner.devices.attach_disk(self, disk)
     }
@@ -109,6 +110,7 @@ impl Vm {
     /// When the guest does not let go of it within half a minute, and for a disk of the init file: such a disk has no port of
     /// its own.
     pub fn detach_disk(&self, dev: &str) -> Result<()> {
+        self.require_virtual("give a disk away")?;
         let _span = tracing::info_span!("detach disk", vm = self.name(), dev).entered();
         self.inner.devices.detach_disk(self, dev)
     }
@@ -116,6 +118,7 @@ impl Vm {
     /// Gives the VM a network card, at once if it runs. Its address is planned, and handed out by the network's DHCP server
     /// where there is one; the guest has to ask for it. As with [disks](Self::attach_disk), it belongs to the environment.
     pub fn attach_nic(&self, net: &str) -> Result<Nic> {
+        self.require_virtual("be given a NIC")?;
         let _span = tracing::info_span!("attach NIC", vm = self.name(), net).entered();
         let number = self.inner.devices.attach_nic(self, net)?;
         self.nic(number)
@@ -126,6 +129,7 @@ impl Vm {
     /// # Errors
     /// As [`Self::detach_disk`].
     pub fn detach_nic(&self, number: usize) -> Result<()> {
+        self.require_virtual("give a NIC away")?;
         let _span = tracing::info_span!("detach NIC", vm = self.name(), number).entered();
         self.inner.devices.detach_nic(self, number)
     }

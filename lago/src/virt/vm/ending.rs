@@ -71,6 +71,9 @@ impl Vm {
     ///
     /// This asks QEMU itself, as libvirt takes some time to notice that a QEMU has died.
     pub fn ending(&self) -> Result<Option<VmEnding>, VirtError> {
+        if self.is_remote() {
+            return Ok(None);
+        }
         if !self.inner.connection.host().is_running() {
             return Ok(Some(VmEnding::read(&self.qemu_log())));
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::Vm;
 use crate::Result;
-use crate::guest::Reach as _;
 use crate::virt::{Forward, VirtError};
 
 /// How long the guest may take to accept a connection: as long as a person waits for a browser.
@@ -38,7 +37,7 @@ impl Vm {
     pub fn forward_on(&self, port: u16, local: u16) -> Result<Forward> {
         self.require_running()?;
         let target = SocketAddr::from((self.ip(), port));
-        let reach = Arc::clone(&self.inner.reach);
+        let reach = Arc::clone(&self.inner.way);
         let dial = Arc::new(move || reach.connect(target, CONNECT_LIMIT));
         Ok(Forward::listen(local, target, dial).map_err(|source| VirtError::Forward {
             vm: self.name().to_owned(),

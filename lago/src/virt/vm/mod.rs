@@ -8,6 +8,7 @@ mod nic;
 mod power;
 mod properties;
 mod reboot;
+mod remote;
 mod services;
 mod vnc;
 
@@ -25,7 +26,7 @@ use super::connection::{CHANGE_LIMIT, Connection};
 use super::domain_xml::DomainDescription;
 use super::reach::VmReach;
 use crate::Result;
-use crate::guest::{Agent, Ssh, console};
+use crate::guest::{Agent, Reach, Ssh, console};
 use crate::host::Acceleration;
 use crate::spec;
 
@@ -54,6 +55,7 @@ struct Inner {
     vnc_password: Option<PathBuf>,
     connection: Arc<Connection>,
     reach: Arc<VmReach>,
+    way: Arc<dyn Reach>,
     ssh: Ssh,
     agent: Agent,
 }
@@ -69,12 +71,14 @@ pub(crate) struct VmParts {
     pub(crate) vnc_password: Option<PathBuf>,
     pub(crate) connection: Arc<Connection>,
     pub(crate) reach: Arc<VmReach>,
+    /// How connections to it are made.
+    pub(crate) way: Arc<dyn Reach>,
     pub(crate) ssh: Ssh,
 }
 
 impl Vm {
     pub(crate) fn new(parts: VmParts) -> Self {
-        let VmParts { spec, plan, description, devices, vnc_password, connection, reach, ssh } =
+        let VmParts { spec, plan, description, devices, vnc_password, connection, reach, way, ssh } =
             parts;
         let name = plan.name.clone();
         let agent = Agent::new(name.clone(), reach.clone());
@@ -88,6 +92,7 @@ impl Vm {
                 vnc_password,
                 connection,
                 reach,
+                way,
                 ssh,
                 agent,
             }),
@@ -145,6 +150,7 @@ impl Vm {
         limit: Duration,
         question: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
     ) -> Result<Result<T, Error>, VirtError> {
+        self.require_virtual("be asked of libvirt")?;
         let name = self.libvirt_name().to_owned();
         self.inner.connection.call(limit, move |connect| {
             connect.lookup_domain_by_name(&name).and_then(|domain| question(&domain))

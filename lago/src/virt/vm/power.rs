@@ -61,6 +61,9 @@ impl Vm {
 
     /// As [`Self::state`], for who does not wait so long for a libvirt that hangs.
     pub(crate) fn state_within(&self, limit: Duration) -> Result<VmState, VirtError> {
+        if self.is_remote() {
+            return Ok(self.remote_state());
+        }
         match self.ask(limit, Domain::state)? {
             Ok((state, _)) => Ok(state.into()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(VmState::Down),
@@ -76,7 +79,7 @@ impl Vm {
     /// Powers the VM on; one that is up already is left alone. Returns at power-on: [`Self::wait_for_ssh`] waits
     /// for the guest.
     pub fn start(&self) -> Result<()> {
-        if self.alive()? {
+        if self.is_remote() || self.alive()? {
             return Ok(());
         }
         let _span = tracing::info_span!("start", vm = self.name()).entered();
@@ -104,7 +107,7 @@ impl Vm {
     /// Pulls the plug; a VM that is down already is left alone.
     pub fn stop(&self) -> Result<(), VirtError> {
         self.inner.ssh.forget_sessions();
-        if self.state()? == VmState::Down {
+        if self.is_remote() || self.state()? == VmState::Down {
             return Ok(());
         }
         tracing::info!(vm = self.name(), "powering off");
