@@ -10,6 +10,9 @@ use ssh2::{CheckResult, KnownHostFileKind, Session};
 
 use super::{GuestError, Result};
 
+/// The port that a name in the file need not say.
+const USUAL_PORT: u16 = 22;
+
 /// How lines begin with keys that are not to be accepted any more.
 const REVOKED: &str = "@revoked";
 
@@ -38,9 +41,11 @@ fn known(text: &str, host: &str, port: u16) -> Result<Vec<(String, PublicKey)>, 
         // A line that is not understood is nobody's key.
         let _ = hosts.read_str(line, KnownHostFileKind::OpenSSH);
     }
+    // With a port libssh2 would also take the key of the name without one.
+    let name = if port == USUAL_PORT { host.to_owned() } else { format!("[{host}]:{port}") };
     let of_host = |digits: &str| {
         let blob = BASE64.decode(digits).ok()?;
-        let is_known = matches!(hosts.check_port(host, port, &blob), CheckResult::Match);
+        let is_known = matches!(hosts.check(&name, &blob), CheckResult::Match);
         let key = PublicKey::from_bytes(&blob).ok().filter(|_| is_known)?;
         Some((digits.to_owned(), key))
     };
