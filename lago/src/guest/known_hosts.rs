@@ -64,11 +64,8 @@ mod tests {
         let file = dir.path().join("known_hosts");
         let (one, other) = (KeyPair::generate("").unwrap(), KeyPair::generate("").unwrap());
         let line = |key: &KeyPair| key.public_line().unwrap();
-        let text = format!(
-            "# people\nserver,10.0.0.1 {}\n[server]:2222 {}\nbroken\n",
-            line(&one),
-            line(&other)
-        );
+        let text =
+            format!("# people\nserver,10.0.0.1 {}\n[server]:2222 {}\n", line(&one), line(&other));
         fs::write(&file, &text).unwrap();
         let found =
             |host: &str, port| find(&file, host, port).unwrap().map(|key| key.to_bytes().unwrap());
@@ -80,7 +77,7 @@ mod tests {
             assert_eq!(found("another", 22), None);
             HostCommand::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&file).run().unwrap();
         }
-        fs::write(&file, format!("{text}@revoked * {}\n", line(&one))).unwrap();
+        fs::write(&file, format!("{text}broken\n@revoked * {}\n", line(&one))).unwrap();
         assert_eq!(found("server", 22), None);
     }
 }
