@@ -208,7 +208,9 @@ fn seed_nic(plan: &Plan, nic: &PlannedNic) -> SeedNic {
             gateway: has_gateway.then_some(ipv6.gateway),
         })
     });
-    SeedNic { mac: nic.mac.clone(), management: nic.management, ip6 }
+    let net = plan.net(&nic.net).filter(|net| net.kind == NetKind::Nat);
+    let domain = net.and_then(|net| net.domain.clone());
+    SeedNic { mac: nic.mac.clone(), management: nic.management, ip6, domain }
 }
 
 /// A random password, in letters that people can type.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use ssh_key::{Algorithm, PrivateKey, PublicKey};
 
-use super::values::{is_guest_file, is_hostname, is_interface, is_iscsi_name, is_mac, is_password};
+use super::values::{
+    is_domain, is_guest_file, is_hostname, is_interface, is_iscsi_name, is_mac, is_password,
+};
 use super::{SeedIp6, SysprepError};
 use crate::spec::SelinuxMode;
 
@@ -56,6 +58,8 @@ pub struct DhcpInterface {
     pub default_route: bool,
     /// Its IPv6 address, if it has one.
     pub ip6: Option<SeedIp6>,
+    /// The DNS domain in which the system looks for names without a dot.
+    pub domain: Option<String>,
 }
 
 /// Sets the host name.
@@ -101,6 +105,7 @@ pub fn config_net_interface_dhcp(
         mac: hwaddr.into(),
         default_route: true,
         ip6: None,
+        domain: None,
     })
 }
 
@@ -153,6 +158,11 @@ impl Modification {
                 "`{}` is no MAC address, such as 54:52:c0:a8:c8:02",
                 mac.escape_debug()
             )),
+            Self::DhcpInterface(DhcpInterface { domain: Some(domain), .. })
+                if !is_domain(domain) =>
+            {
+                refused(format!("`{}` is no DNS domain, such as lago.local", domain.escape_debug()))
+            }
             Self::UploadFile { remote, .. } | Self::WriteFile { remote, .. }
                 if !is_guest_file(remote) =>
             {

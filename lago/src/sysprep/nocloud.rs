@@ -134,6 +134,9 @@ fn network_config(nics: &[SeedNic]) -> String {
         if !nic.management {
             text.push_str("    dhcp4-overrides: {use-routes: false}\n");
         }
+        if let Some(domain) = &nic.domain {
+            push(&mut text, format_args!("    nameservers: {{search: [{}]}}\n", quoted(domain)));
+        }
         if let Some(ip6) = &nic.ip6 {
             push(&mut text, format_args!("    addresses: [\"{}\"]\n", ip6.address));
             if let Some(gateway) = ip6.gateway {

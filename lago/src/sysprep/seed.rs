@@ -24,6 +24,9 @@ pub struct SeedNic {
     pub management: bool,
     /// Its IPv6 address, if it has one.
     pub ip6: Option<SeedIp6>,
+    /// The DNS domain of its network, in which the guest looks for names without a dot. systemd-resolved looks for them in
+    /// no other way, and asks no DHCP server for the domain.
+    pub domain: Option<String>,
 }
 
 /// The IPv6 address of a NIC. There is no server that the guest could ask for it.
@@ -45,7 +48,7 @@ pub struct SeedIp6 {
 /// let seed = Seed {
 ///     instance_id: uuid::Uuid::new_v4(),
 ///     hostname: "client".to_owned(),
-///     nics: vec![SeedNic { mac: "54:52:c0:a8:c8:02".to_owned(), management: true, ip6: None }],
+///     nics: vec![SeedNic { mac: "54:52:c0:a8:c8:02".to_owned(), management: true, ip6: None, domain: None }],
 ///     authorized_keys: vec![key().public_key().clone()],
 ///     host_key: key(),
 ///     root_password: "123456".to_owned(),
@@ -117,6 +120,7 @@ impl Seed {
                 mac: nic.mac.clone(),
                 default_route: nic.management,
                 ip6: nic.ip6,
+                domain: nic.domain.clone(),
             })
         }));
         Ok(modifications)

@@ -19,6 +19,12 @@ pub(super) fn is_hostname(name: &str) -> bool {
         && !name.contains("..")
 }
 
+/// A DNS domain; what no resolver can hold is for the resolver to refuse.
+pub(super) fn is_domain(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(inner)
+}
+
 pub(super) fn is_password(password: &str) -> bool {
     !password.is_empty() && !password.contains(is_unprintable)
 }

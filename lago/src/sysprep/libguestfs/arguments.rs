@@ -85,13 +85,14 @@ impl<'a> Arguments<'a> {
     }
 
     fn nic(&mut self, interface: &DhcpInterface) {
-        let DhcpInterface { name, mac, default_route, ip6 } = interface;
+        let DhcpInterface { name, mac, default_route, ip6, domain } = interface;
         let routes = if *default_route { "yes" } else { "no" };
-        let ip6 = ip6.map_or_else(String::new, |ip6| {
-            let gateway = ip6.gateway.map_or_else(|| "-".to_owned(), |gateway| gateway.to_string());
-            format!(" {} {gateway}", ip6.address)
-        });
-        self.change(format_args!("nic {name} {} {routes}{ip6}", mac.to_ascii_lowercase()));
+        let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        let address = or_none(ip6.map(|ip6| ip6.address.to_string()));
+        let gateway = or_none(ip6.and_then(|ip6| Some(ip6.gateway?.to_string())));
+        let domain = or_none(domain.clone());
+        let mac = mac.to_ascii_lowercase();
+        self.change(format_args!("nic {name} {mac} {routes} {address} {gateway} {domain}"));
     }
 
     fn host_key(&mut self, key: &PrivateKey) -> Result<(), SysprepError> {

@@ -3,8 +3,9 @@
 # Each line of /.lago-sysprep is something to do:
 #   own MODE PATH          the file belongs to root, and has this mode
 #   hostname NAME          also where virt-sysprep does not know how
-#   nic NAME MAC yes|no [ADDRESS/LENGTH GATEWAY|-]
-#                          the interface uses DHCP, and takes a default route from it or not; its IPv6 address and gateway
+#   nic NAME MAC yes|no ADDRESS GATEWAY DOMAIN
+#                          the interface uses DHCP, and takes a default route from it or not; its IPv6 address with the
+#                          length of the prefix, and gateway; where names are looked for. What it does not have is -
 #   selinux MODE
 #   no-cloud-init          cloud-init, and what else knows this file, leaves the system as it is
 set -eu
@@ -44,6 +45,11 @@ no_cloud_init() {
 
 # The following write what each of the programs that configure networks reads.
 
+# search FORMAT: the line about the domain, where DHCP's is not heeded.
+search() {
+    [ "$domain" = - ] || printf "$1" "$domain"
+}
+
 # ipv6 ADDRESS_FORMAT GATEWAY_FORMAT: the lines about what there is of the two.
 ipv6() {
     [ "$address6" = - ] || printf "$1" "$address6"
@@ -64,6 +70,7 @@ MACAddress=$mac
 
 [Network]
 DHCP=ipv4
+$(search 'Domains=%s\n')
 $(ipv6 'Address=%s\nIPv6AcceptRA=no\n' 'Gateway=%s\n')
 
 [DHCPv4]
@@ -81,6 +88,7 @@ network:
       set-name: $name
       dhcp4: true
       dhcp4-overrides: {use-routes: $([ "$routes" = yes ] && echo true || echo false)}
+$(search '      nameservers: {search: ["%s"]}\n')
 $(ipv6 '      addresses: ["%s"]\n      accept-ra: false\n' '      routes: [{to: "::/0", via: "%s"}]\n')
 END
 }
@@ -144,7 +152,7 @@ networkd_is_enabled() {
 }
 
 nic() {
-    name=$1 mac=$2 routes=$3 address6=${4:--} gateway6=${5:--}
+    name=$1 mac=$2 routes=$3 address6=$4 gateway6=$5 domain=$6
     if [ -d "$root/etc/systemd" ]; then udev_and_networkd; fi
     if [ -d "$root/etc/netplan" ]; then
         netplan

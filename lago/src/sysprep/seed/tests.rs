@@ -18,7 +18,12 @@ fn key() -> PrivateKey {
 }
 
 fn seed() -> Seed {
-    let nic = |mac: &str, management| SeedNic { mac: mac.to_owned(), management, ip6: None };
+    let nic = |mac: &str, management| SeedNic {
+        mac: mac.to_owned(),
+        management,
+        ip6: None,
+        domain: None,
+    };
     let mut login = key().public_key().clone();
     login.set_comment("lago");
     Seed {
@@ -117,7 +122,7 @@ fn the_selinux_mode_is_set_before_services_start() {
 }
 
 #[test]
-fn an_ipv6_address_is_static_and_only_one_nic_has_the_route() {
+fn an_ipv6_address_is_static_with_one_route_and_names_have_their_domain() {
     let mut seed = seed();
     let ip6 = |address: &str, gateway: Option<&str>| {
         let gateway = gateway.map(|gateway| gateway.parse().unwrap());
@@ -125,12 +130,13 @@ fn an_ipv6_address_is_static_and_only_one_nic_has_the_route() {
     };
     seed.nics[0].ip6 = ip6("fd00:1::2/64", Some("fd00:1::1"));
     seed.nics[1].ip6 = ip6("fd00:2::2/64", None);
+    seed.nics[0].domain = Some("lago.local".into());
     let files = seed.files().unwrap();
     assert_eq!(
         files.network_config,
         "version: 2\nethernets:\n  \
          eth0:\n    match: {macaddress: \"54:52:c0:a8:c8:02\"}\n    set-name: eth0\n    dhcp4: true\n    \
-         addresses: [\"fd00:1::2/64\"]\n    gateway6: \"fd00:1::1\"\n    accept-ra: false\n  \
+         nameservers: {search: [\"lago.local\"]}\n    addresses: [\"fd00:1::2/64\"]\n    gateway6: \"fd00:1::1\"\n    accept-ra: false\n  \
          eth1:\n    match: {macaddress: \"54:52:c0:a8:c9:02\"}\n    set-name: eth1\n    dhcp4: true\n    \
          dhcp4-overrides: {use-routes: false}\n    addresses: [\"fd00:2::2/64\"]\n    accept-ra: false\n"
     );
@@ -222,7 +228,8 @@ fn bad_values_are_refused_with_what_to_change() {
     );
     let text = error_of(Seed { root_password: "a\nb".into(), ..seed() });
     assert!(text.contains("`root-password`") && !text.contains("a\nb"), "{text}");
-    let nics = vec![SeedNic { mac: "54:52:00:\"}".into(), management: true, ip6: None }];
+    let nics =
+        vec![SeedNic { mac: "54:52:00:\"}".into(), management: true, ip6: None, domain: None }];
     assert!(error_of(Seed { nics, ..seed() }).contains("NIC 0 of client"));
 }
 

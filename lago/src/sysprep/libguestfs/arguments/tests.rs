@@ -51,6 +51,7 @@ fn the_arguments_of_an_identity_have_no_secret_in_them() {
             mac: "54:52:c0:a8:c9:02".into(),
             default_route: false,
             ip6: None,
+            domain: None,
         }),
     ]);
     insta::assert_snapshot!("identity", text);
@@ -88,12 +89,24 @@ fn changes_that_make_no_sense_are_refused_with_what_does() {
         (set_iscsi_initiator_name("me"), "iqn.2014-07"),
         (config_net_interface_dhcp("eth0; reboot", "54:52:c0:a8:c8:02"), "such as eth0"),
         (config_net_interface_dhcp("eth0", "x"), "54:52:c0:a8:c8:02"),
+        (of_domain("a; reboot"), "such as lago.local"),
         (write_file("/etc/../a", ""), "no absolute path"),
         (upload_file("/a", "/b\nown 777 /etc/shadow"), "no absolute path"),
     ] {
         let error = modification.check().unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
     }
+}
+
+/// An interface whose names are of this domain.
+fn of_domain(domain: &str) -> Modification {
+    Modification::DhcpInterface(DhcpInterface {
+        name: "eth0".into(),
+        mac: "54:52:c0:a8:c8:02".into(),
+        default_route: true,
+        ip6: None,
+        domain: Some(domain.into()),
+    })
 }
 
 /// A directory that stands for a guest's root.
@@ -151,7 +164,7 @@ fn each_program_that_configures_networks_gets_what_it_reads() {
         ),
     ] {
         let guest = Guest::with(&[there]);
-        let (content, said) = guest.run(&format!("nic eth1 {MAC} no\n"));
+        let (content, said) = guest.run(&format!("nic eth1 {MAC} no - - -\n"));
         assert!(content, "{there}: {said}");
         let text = guest.read(written);
         assert!(text.contains(line) && !text.contains('$'), "{written}: {text}");
@@ -172,14 +185,15 @@ fn each_of_them_gets_the_ipv6_address_that_nobody_hands_out() {
             address: "fd00:1::2/64".parse().unwrap(),
             gateway: Some("fd00:1::1".parse().unwrap()),
         }),
+        domain: Some("lago.local".into()),
     });
-    let change = "nic eth0 54:52:c0:a8:c8:02 yes fd00:1::2/64 fd00:1::1";
+    let change = "nic eth0 54:52:c0:a8:c8:02 yes fd00:1::2/64 fd00:1::1 lago.local";
     assert!(shown(&[interface]).contains(change));
     for (there, written, lines) in [
         (
             "etc/netplan/x",
             "etc/netplan/90-lago-eth0.yaml",
-            "addresses: [\"fd00:1::2/64\"]\n      accept-ra: false\n      routes: [{to: \"::/0\", via: \"fd00:1::1\"}]\n",
+            "nameservers: {search: [\"lago.local\"]}\n      addresses: [\"fd00:1::2/64\"]\n      accept-ra: false\n      routes: [{to: \"::/0\", via: \"fd00:1::1\"}]\n",
         ),
         (
             "etc/sysconfig/network-scripts/ifup",
@@ -209,7 +223,7 @@ fn each_of_them_gets_the_ipv6_address_that_nobody_hands_out() {
         (
             "etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
             "etc/systemd/network/10-lago-eth0.network",
-            "DHCP=ipv4\nAddress=fd00:1::2/64\nIPv6AcceptRA=no\nGateway=fd00:1::1\n",
+            "DHCP=ipv4\nDomains=lago.local\nAddress=fd00:1::2/64\nIPv6AcceptRA=no\nGateway=fd00:1::1\n",
         ),
     ] {
         let guest = Guest::with(&[there]);
@@ -218,17 +232,17 @@ fn each_of_them_gets_the_ipv6_address_that_nobody_hands_out() {
         let text = guest.read(written);
         assert!(text.contains(lines), "{written}: {text}");
         let without = Guest::with(&[there]);
-        assert!(without.run("nic eth0 54:52:c0:a8:c8:02 yes\n").0);
+        assert!(without.run("nic eth0 54:52:c0:a8:c8:02 yes - - -\n").0);
         assert!(
             !std::fs::read_to_string(without.0.path().join(written))
-                .is_ok_and(|text| text.contains("fd00"))
+                .is_ok_and(|text| text.contains("fd00") || text.contains("lago.local"))
         );
     }
 }
 
 #[test]
 fn a_system_without_networks_is_refused() {
-    let (content, said) = Guest::with(&[]).run("nic eth0 54:52:c0:a8:c8:02 yes\n");
+    let (content, said) = Guest::with(&[]).run("nic eth0 54:52:c0:a8:c8:02 yes - - -\n");
     assert!(!content && said.contains("nothing here configures networks"), "{said}");
 }
 
