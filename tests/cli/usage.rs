@@ -87,6 +87,8 @@ fn the_help_names_every_verb_and_the_exit_codes() {
         "copy-from-vm",
         "ssh-config",
         "forward",
+        "vnc",
+        "export",
         "generate-config",
         "shutdown",
         "deploy",

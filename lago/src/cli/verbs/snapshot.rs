@@ -88,17 +88,20 @@ fn described(prefix: &Prefix, snapshot: &Snapshot) -> Value {
     });
     let size = size.ok();
     let states = snapshot.vms.iter().map(|(name, vm)| (name.clone(), json!(vm.state)));
-    json!({
+    let mut described = json!({
         "parent": snapshot.parent,
         "created": created.to_rfc3339_opts(SecondsFormat::Secs, true),
         "kind": snapshot.kind,
-        "outside": snapshot.outside,
         "took_ms": milliseconds(snapshot.took),
         "pause_ms": milliseconds(snapshot.pause),
         "memory_mb": size.map(|size| megabytes(size.memory)),
         "disks_mb": size.map(|size| megabytes(size.disks)),
         "VMs": states.collect::<Map<_, _>>(),
-    })
+    });
+    if !snapshot.outside.is_empty() {
+        described["outside"] = json!(snapshot.outside);
+    }
+    described
 }
 
 /// Each snapshot after the one that it stands on, and what stands on it right after it.
