@@ -147,7 +147,7 @@ fn line(prefix: &Prefix, vm: &Vm, lago: &Path) -> String {
             vm.name(),
         ]);
         let proxy = format!("ProxyCommand={} %p", proxy.replace('%', "%%"));
-        let (known_hosts, checking) = paths.known_hosts_of(vm.spec().bootstrap);
+        let (known_hosts, checking) = paths.known_hosts_of(vm.has_given_host_key());
         let options = joined(&[
             "-o",
             &proxy,

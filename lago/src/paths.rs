@@ -223,8 +223,8 @@ impl Paths {
 
     /// For the program `ssh`: the file of known host keys for a guest that was given its key, or was not, and what becomes of
     /// a key that is not in it (`StrictHostKeyChecking`).
-    pub fn known_hosts_of(&self, bootstrapped: bool) -> (PathBuf, &'static str) {
-        if bootstrapped {
+    pub fn known_hosts_of(&self, given: bool) -> (PathBuf, &'static str) {
+        if given {
             (self.known_hosts(), "yes")
         } else {
             (self.ssh().join("known_hosts.learned"), "accept-new")

@@ -26,13 +26,17 @@ use crate::sysprep::{
     self, Modification, Seed, SeedIp6, SeedNic, add_ssh_key, asks_for_own_key, initiator_name,
     set_ssh_host_key,
 };
-use crate::utils::{PRIVATE_MODE, create_dir, parallel, write_file};
+use crate::templates::Metadata;
+use crate::utils::{PRIVATE_MODE, create_dir, error_chain, parallel, write_file};
 
 /// The key in a template's metadata that says how its guests are given their identity.
 const METADATA_KEY: &str = "sysprep";
 
 /// How many bytes the password of a display is made of. They become eight letters, and VNC looks at no more.
 const VNC_PASSWORD_BYTES: usize = 6;
+
+/// The key in the metadata of Lago's templates that says which partition has the guest's files.
+const LAGO_KEY: &str = "root-partition";
 
 /// The identities of the guests of a prefix.
 pub(super) struct Identities {
@@ -86,13 +90,13 @@ impl Identities {
         mut made: MadeDisks,
     ) -> Result<layers::Disks> {
         let mut changes = Vec::new();
+        let mut of_lago = Vec::new();
         for (vm, domain) in init_file.domains.iter().filter(|(_, domain)| !is_remote(domain)) {
             match backend(domain, &made, vm)? {
-                Some(SysprepBackend::Seed) => {
-                    self.seeds[vm].write(&paths.seed(vm))?;
-                    let seed = disks::seed_image(paths, vm, &made.disks[vm]);
-                    made.disks[vm].push(seed);
+                Some(SysprepBackend::Seed) if is_of_lago(domain, made.metadata.get(vm)) => {
+                    of_lago.push((vm.as_str(), 0, self.seeds[vm].modifications()?));
                 }
+                Some(SysprepBackend::Seed) => self.give_seed(paths, &mut made, vm)?,
                 Some(SysprepBackend::Libguestfs) => {
                     changes.push((vm.as_str(), 0, self.seeds[vm].modifications()?));
                 }
@@ -100,7 +104,24 @@ impl Identities {
             }
         }
         change(paths, &made.disks, &changes, acceleration)?;
+        for of_lago in of_lago {
+            let vm = of_lago.0;
+            if let Err(error) = change(paths, &made.disks, &[of_lago], acceleration) {
+                tracing::warn!(
+                    "the image of VM {vm} was made for Lago, and cannot be changed as Lago does it: {}; it gets a seed",
+                    error_chain(&error)
+                );
+                self.give_seed(paths, &mut made, vm)?;
+            }
+        }
         Ok(made.disks)
+    }
+
+    fn give_seed(&self, paths: &Paths, made: &mut MadeDisks, vm: &str) -> Result<()> {
+        self.seeds[vm].write(&paths.seed(vm))?;
+        let seed = disks::seed_image(paths, vm, &made.disks[vm]);
+        made.disks[vm].push(seed);
+        Ok(())
     }
 
     /// A guest without an identity whose `build` steps ask for the key of the prefix: that lets us in, and the host key lets us
@@ -160,6 +181,13 @@ fn seed(
         iscsi_initiator_name: initiator_name(&vm.name),
         selinux: domain.selinux,
     }
+}
+
+/// Whether a guest starts from an image that was made for Lago and says nothing of seeds: it names the partition on which
+/// Lago changed its files. Whether its ssh server takes the host key that is put there, nobody knows.
+pub(super) fn is_of_lago(domain: &Domain, metadata: Option<&Metadata>) -> bool {
+    let has = |key| metadata.is_some_and(|metadata| metadata.contains_key(key));
+    domain.bootstrap && domain.sysprep.is_none() && has(LAGO_KEY) && !has(METADATA_KEY)
 }
 
 /// How a guest is given its identity: as the init file says, or its template, or by a seed; or not at all.

@@ -23,7 +23,7 @@ use crate::spec::{
 use crate::templates::{
     Digest, StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
 };
-use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
+use crate::utils::{FileError, PRIVATE_MODE, create_dir, let_through, with_rollback, write_file};
 use crate::{Result, deploy, sysprep};
 
 /// What a prefix is made from.
@@ -182,6 +182,9 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     for dir in [paths.images(), paths.console_logs(), paths.host_keys(), paths.host()] {
         create_dir(&dir)?;
     }
+    if options.is_shared() {
+        [paths.prefix(), &paths.images()].into_iter().try_for_each(let_through)?;
+    }
     let id = Uuid::new_v4();
     write_file(&paths.uuid(), id.simple().to_string().as_bytes(), PRIVATE_MODE)?;
     let plan = networks::make_plan(paths, id, options)?;
@@ -266,7 +269,16 @@ impl InitOptions {
     }
 
     fn template_store(&self) -> Result<TemplateStore> {
-        Ok(TemplateStore::open(self.store.as_deref().ok_or(PrefixError::NoStore)?)?)
+        let store = TemplateStore::open(self.store.as_deref().ok_or(PrefixError::NoStore)?)?;
+        if self.is_shared() {
+            let_through(store.path())?;
+        }
+        Ok(store)
+    }
+
+    /// Whether the domains run on a libvirt that is not the prefix's own, where QEMU may be another user.
+    fn is_shared(&self) -> bool {
+        matches!(self.host, HostKind::Uri(_))
     }
 
     /// The image of the template that an exported image stands on: the one in the store with the same digest, or else the

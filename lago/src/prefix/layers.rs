@@ -15,7 +15,7 @@ use super::{PrefixError, Record};
 use crate::Result;
 use crate::paths::Paths;
 use crate::spec::DiskFormat;
-use crate::utils::{create_dir, parallel};
+use crate::utils::{create_dir, let_through, parallel};
 
 /// The disks of each VM.
 pub(crate) type Disks = IndexMap<String, Vec<DiskImage>>;
@@ -52,6 +52,9 @@ pub(crate) fn create(paths: &Paths, layer: LayerId, below: &Disks) -> Result<()>
         .collect();
     for (vm, _) in &wanted {
         create_dir(&paths.layer(layer).join(vm))?;
+        for dir in [paths.layers(), paths.layer(layer), paths.layer(layer).join(vm)] {
+            let_through(&dir)?;
+        }
     }
     let made = parallel(wanted, |(vm, disk)| create_overlay(paths, layer, vm, disk));
     if made.is_err()

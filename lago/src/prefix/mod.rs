@@ -32,12 +32,13 @@ pub use init::InitOptions;
 pub(crate) use init::{claim as claim_directory, init_again, require_firmware};
 pub use record::{HostKind, Origin, Record};
 
+use crate::constants::CURRENT_LINK;
 pub use crate::constants::START_LIMIT;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::Host;
 use crate::paths::Paths;
 use crate::snapshot::{self, Compression};
-use crate::utils::{create_dir, error_chain, parallel};
+use crate::utils::{create_dir, error_chain, let_through, parallel};
 use crate::virt::{Network, VirtEnv, VirtError, Vm, VmState};
 use crate::workdir::WorkdirError;
 use crate::{Error, Result};
@@ -177,8 +178,21 @@ impl Prefix {
         self.require_complete()?;
         self.record.confirm_leases(self.paths.prefix())?;
         names_of_lago::mark_initialized(&self.paths)?;
+        self.let_qemu_through();
         self.virt_env.start(&vms)?;
         Ok(vms)
+    }
+
+    /// Where libvirt is the machine's, QEMU has to get to the disks past the workdir as well.
+    fn let_qemu_through(&self) {
+        let workdir = self.paths.prefix().parent();
+        let workdir = workdir.filter(|workdir| workdir.join(CURRENT_LINK).is_symlink());
+        if let (HostKind::Uri(_), Some(workdir)) = (&self.record.host, workdir)
+            && let Err(error) = let_through(workdir)
+        {
+            // What libvirt says then names the file.
+            tracing::debug!("{}", error_chain(&error));
+        }
     }
 
     /// Pulls the plug of these VMs (all when there are no names). Networks on which nothing runs any more go as well, and

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::attached::VmDevices;
 use super::disks::DiskImage;
+use super::identity::is_of_lago;
 use super::mappings::PrefixMappings;
 use super::state::AttachedNic;
 use crate::guest::{HostKey, Password, Reach, Ssh, SshTarget, keys};
@@ -137,6 +138,11 @@ impl Record {
         }
     }
 
+    fn metadata_of_first_disk(&self, vm: &PlannedVm) -> Option<&JsonMap> {
+        let first = self.init_file.domains[&vm.name].disks.first()?;
+        self.disk_metadata.get(&vm.name)?.get(&first.dev)
+    }
+
     /// The distribution in a VM: the init file's `distro`, or what the template of its first disk says.
     pub fn distro(&self, vm: &str) -> Option<&str> {
         let domain = self.init_file.domains.get(vm)?;
@@ -214,10 +220,13 @@ impl Record {
         let in_net = planned.management_ip().map(|ip| SocketAddr::from((ip, SSH_PORT)));
         let address =
             remote.or(in_net).ok_or_else(|| VirtError::NoAddress { vm: planned.name.clone() })?;
+        // Whether the guest may know neither the key that it was given nor the one that is to let us in.
+        let is_strange = remote.is_none()
+            && (!spec.bootstrap || is_of_lago(spec, self.metadata_of_first_disk(planned)));
         let access = spec.ssh.as_ref().filter(|_| remote.is_some());
         let password = match remote {
             Some(_) => access.and_then(|access| access.password.as_ref()),
-            None => Some(&spec.ssh_password).filter(|_| !spec.bootstrap),
+            None => Some(&spec.ssh_password).filter(|_| is_strange),
         };
         let target = SshTarget {
             vm: planned.name.clone(),
@@ -226,10 +235,10 @@ impl Record {
             identity: access
                 .and_then(|access| access.identity.clone())
                 .unwrap_or_else(|| paths.identity()),
-            host_key: if spec.bootstrap || remote.is_some() {
-                keys::load_public(&paths.host_key_pub(&planned.name))?.into()
-            } else {
+            host_key: if is_strange {
                 HostKey::Learned(paths.learned_host_key(&planned.name))
+            } else {
+                keys::load_public(&paths.host_key_pub(&planned.name))?.into()
             },
             password: password.map(Password::new),
         };

@@ -123,6 +123,20 @@ pub fn create_dir(path: &Path) -> Result<(), FileError> {
         .map_err(FileError::io("create", path))
 }
 
+/// Lets other users pass through a directory of ours to what they may read in it, without seeing what else there is: QEMU
+/// is another user where libvirt is the machine's.
+pub(crate) fn let_through(path: &Path) -> Result<(), FileError> {
+    const PASS: u32 = 0o011;
+    let change = || {
+        let permissions = fs::metadata(path)?.permissions();
+        if permissions.mode() & PASS == PASS {
+            return Ok(());
+        }
+        fs::set_permissions(path, Permissions::from_mode(permissions.mode() | PASS))
+    };
+    change().map_err(FileError::io("change the mode of", path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +181,15 @@ mod tests {
         assert!(damaged.contains(path.to_str().unwrap()), "{damaged}");
         let nowhere = write_file(&dir.path().join("no/where"), b"", 0o600).unwrap_err();
         assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_directory_lets_others_through_and_shows_them_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        create_dir(&path).unwrap();
+        let_through(&path).unwrap();
+        assert_eq!(mode(&path), 0o711);
     }
 
     #[test]

@@ -13,10 +13,10 @@ mod system_service;
 pub use command::{COMMAND_LIMIT, CommandError, CommandOutput, HostCommand};
 pub use deadline::{Deadline, Probe, TimedOut, wait_until};
 pub use failures::{BoxError, Failures, error_chain};
-pub(crate) use files::is_at;
 pub use files::{
     FileError, PRIVATE_MODE, create_dir, read_json, read_text, write_file, write_json,
 };
+pub(crate) use files::{is_at, let_through};
 pub use logging::{LOG_FILE, LOG_SIZE, LineWriter, LoggingError, PrefixLog, setup_logging};
 pub use parallel::{MAX_THREADS, parallel};
 pub use rollback::{RollbackContext, UndoError, with_rollback};

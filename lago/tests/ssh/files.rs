@@ -259,3 +259,36 @@ fn limits_and_deaths_end_a_copy() {
     assert!(started.elapsed() < Duration::from_secs(6));
     drop(dying.join().expect("joined"));
 }
+
+/// As of dropbear's in small images.
+#[test]
+fn without_an_sftp_server_single_files_are_copied() {
+    let server = Server::start(Kind::WithoutSftp);
+    let (ssh, _) = server.ssh();
+    ssh.wait(START_LIMIT).expect("ready");
+    let here = tempfile::tempdir().expect("a directory");
+    let there = server.directory().join("guest");
+    fs::create_dir(&there).expect("made");
+    let content: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let local = here.path().join("a file");
+    fs::write(&local, &content).expect("it writes");
+    fs::set_permissions(&local, fs::Permissions::from_mode(0o640)).expect("ours");
+
+    let copied = ssh.copy_to(&local, &there).expect("copied into the directory");
+    assert_eq!((copied.files, copied.bytes), (1, content.len() as u64));
+    let inside = there.join("a file");
+    assert_eq!(fs::read(&inside).expect("it is there"), content);
+    assert_eq!(fs::metadata(&inside).expect("there").permissions().mode() & 0o777, 0o640);
+    ssh.copy_from(&inside, here.path().join("back")).expect("copied back");
+    assert_eq!(fs::read(here.path().join("back")).expect("it is there"), content);
+
+    let error = ssh.copy_from(there.join("none"), here.path().join("none")).expect_err("none");
+    assert!(error.to_string().ends_with("no such file or directory"), "{error}");
+    assert!(!here.path().join("none").exists());
+    for error in [
+        ssh.copy_to(here.path(), &there).expect_err("a directory"),
+        ssh.copy_from(&there, here.path().join("tree")).expect_err("a directory"),
+    ] {
+        assert!(error.to_string().contains("no sftp server"), "{error}");
+    }
+}

@@ -23,6 +23,8 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     OpenSsh,
+    /// OpenSSH, with no sftp server.
+    WithoutSftp,
     Dropbear,
 }
 
@@ -48,7 +50,8 @@ impl Server {
 
         let address = free_address();
         let child = match kind {
-            Kind::OpenSsh => open_ssh(path, &host, address),
+            Kind::OpenSsh => open_ssh(path, &host, address, "Subsystem sftp internal-sftp"),
+            Kind::WithoutSftp => open_ssh(path, &host, address, ""),
             Kind::Dropbear => dropbear(path, &host, &pair, address),
         };
         let server = Self { address, identity, host_key, child, directory };
@@ -110,12 +113,12 @@ impl Drop for Server {
 /// The log of whichever server, beside its keys.
 const LOG: &str = "log";
 
-fn open_ssh(path: &Path, host: &Path, address: SocketAddr) -> Child {
+fn open_ssh(path: &Path, host: &Path, address: SocketAddr, subsystem: &str) -> Child {
     let authorized = keys::public_path(&path.join("id"));
     let config = format!(
         "ListenAddress {address}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\n\
          PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n\
-         RekeyLimit 8M\nSubsystem sftp internal-sftp\n",
+         RekeyLimit 8M\n{subsystem}\n",
         host.display(),
         authorized.display()
     );

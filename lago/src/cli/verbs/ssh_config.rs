@@ -69,8 +69,7 @@ fn ssh_config(prefix: &Prefix, names: &[String], lago: &Path) -> anyhow::Result<
         writeln!(text, "  HostName {}", vm.ip())?;
         writeln!(text, "  HostKeyAlias {}", vm.name())?;
         writeln!(text, "  User {}", vm.spec().ssh_user)?;
-        let (known_hosts, checking) =
-            prefix.paths().known_hosts_of(vm.spec().bootstrap || vm.is_remote());
+        let (known_hosts, checking) = prefix.paths().known_hosts_of(vm.has_given_host_key());
         writeln!(text, "  IdentityFile {}", file(&target.identity))?;
         writeln!(text, "  IdentitiesOnly yes")?;
         writeln!(text, "  UserKnownHostsFile {}", file(&known_hosts))?;

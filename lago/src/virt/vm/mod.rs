@@ -26,7 +26,7 @@ use super::connection::{CHANGE_LIMIT, Connection};
 use super::domain_xml::DomainDescription;
 use super::reach::VmReach;
 use crate::Result;
-use crate::guest::{Agent, Reach, Ssh, console};
+use crate::guest::{Agent, HostKey, Reach, Ssh, console};
 use crate::host::Acceleration;
 use crate::spec;
 
@@ -132,6 +132,11 @@ impl Vm {
     /// The way into the guest: its pool of ssh sessions.
     pub fn ssh(&self) -> &Ssh {
         &self.inner.ssh
+    }
+
+    /// Whether the guest is known by a host key that it was given, rather than by the first one that it showed.
+    pub fn has_given_host_key(&self) -> bool {
+        matches!(self.inner.ssh.target().host_key, HostKey::Given(_))
     }
 
     /// The QEMU guest agent in the guest, for what works without network and sshd.

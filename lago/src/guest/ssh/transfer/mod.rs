@@ -1,6 +1,7 @@
-//! Files and directories in and out of a guest, over sftp.
+//! Files and directories in and out of a guest, over sftp; single files without it.
 
 mod download;
+mod plain;
 mod remote;
 mod upload;
 
@@ -11,11 +12,14 @@ use std::time::Duration;
 
 use super::Ssh;
 use super::watch::{Fault, Watch};
-use crate::guest::{GuestError, Result};
+use crate::guest::{Cmd, ConnectStep, GuestError, Result};
 use remote::Remote;
 
 /// How long copying may take when no other limit is given: 2 GB into a guest under software emulation.
 pub const DEFAULT_TRANSFER_LIMIT: Duration = Duration::from_secs(600);
+
+/// How long a guest may take to answer whether it runs commands.
+const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 
 /// What was copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +43,8 @@ pub(super) fn upload(
     limit: Duration,
 ) -> Result<Transferred> {
     let what = format!("copying {} to {} in the guest", local.display(), remote.display());
-    transfer(ssh, &what, limit, |guest| upload::upload(guest, local, remote))
+    let copied = transfer(ssh, &what, limit, |guest| upload::upload(guest, local, remote));
+    if lacks_sftp(ssh, &copied) { plain::upload(ssh, local, remote, &what, limit) } else { copied }
 }
 
 pub(super) fn download(
@@ -49,7 +54,23 @@ pub(super) fn download(
     limit: Duration,
 ) -> Result<Transferred> {
     let what = format!("copying {} from the guest to {}", remote.display(), local.display());
-    transfer(ssh, &what, limit, |guest| download::download(guest, remote, local))
+    let copied = transfer(ssh, &what, limit, |guest| download::download(guest, remote, local));
+    if lacks_sftp(ssh, &copied) {
+        plain::download(ssh, remote, local, &what, limit)
+    } else {
+        copied
+    }
+}
+
+/// Whether the guest runs commands, and nothing that speaks sftp: nothing was copied then.
+fn lacks_sftp(ssh: &Ssh, copied: &Result<Transferred>) -> bool {
+    let is_refused =
+        matches!(copied, Err(GuestError::Unreachable { step: ConnectStep::Channel, .. }));
+    let lacks = is_refused && ssh.output(&Cmd::new("true").limit(QUESTION_LIMIT)).is_ok();
+    if lacks {
+        tracing::debug!(vm = ssh.target.vm, "there is no sftp server; copying by a command");
+    }
+    lacks
 }
 
 fn transfer(
