@@ -10,6 +10,7 @@ use reqwest::Url;
 use super::manifest::Source;
 use super::provider::{
     FileSystemTemplateProvider, HttpTemplateProvider, OciTemplateProvider, TemplateProvider,
+    UnusableTemplateProvider,
 };
 use super::transfer::{Remote, shown};
 
@@ -64,9 +65,12 @@ impl ManifestOrigin {
     /// The provider for a source of the manifest.
     pub(super) fn provider(&self, source: &Source) -> Result<Arc<dyn TemplateProvider>, String> {
         Ok(match source {
-            Source::File { root } => {
-                Arc::new(FileSystemTemplateProvider::new(self.directory(root)?))
-            }
+            Source::File { root } => match (self, with_variables(root)) {
+                (Self::File(_), Err(reason)) => {
+                    Arc::new(UnusableTemplateProvider::new(self.to_string(), root, reason))
+                }
+                _ => Arc::new(FileSystemTemplateProvider::new(self.directory(root)?)),
+            },
             Source::Http { baseurl } => {
                 let base = baseurl.as_deref().map(|base| self.address(base)).transpose()?;
                 let provider = HttpTemplateProvider::new(base.as_deref());

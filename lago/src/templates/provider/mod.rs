@@ -3,6 +3,7 @@
 mod file;
 mod http;
 mod oci;
+mod unusable;
 
 use std::fmt;
 use std::path::{Component, Path};
@@ -11,6 +12,7 @@ pub use file::FileSystemTemplateProvider;
 pub use http::HttpTemplateProvider;
 pub(super) use oci::SCHEME as OCI_SCHEME;
 pub use oci::{OciTemplateProvider, Reference, ReferenceError};
+pub(super) use unusable::UnusableTemplateProvider;
 
 use super::checksums;
 use super::digest::Digest;
