@@ -120,6 +120,8 @@ fn without_a_prefix() {
     assert!(message.starts_with("error: ") && message.contains("nowhere"), "{message}");
     let message = session.failed(1, &["--prefix-path", "nowhere", "start"]);
     assert!(message.contains("nowhere"), "{message}");
+    let message = session.failed(1, &["--libvirt-password", "secret", "status"]);
+    assert!(message.contains("authfile"), "{message}");
     let message = session.failed(1, &["init", "no-such-file.yaml"]);
     assert!(message.contains("no-such-file.yaml"), "{message}");
 }

@@ -50,6 +50,14 @@ pub(super) struct LagoOptions {
     )]
     pub(super) libvirt_url: Option<String>,
 
+    /// Who one is to libvirt. libvirt takes that from a file.
+    #[arg(long, value_name = "USER", global = true, hide = true)]
+    pub(super) libvirt_user: Option<String>,
+
+    /// The password for libvirt. libvirt takes that from a file.
+    #[arg(long, value_name = "PASSWORD", global = true, hide = true)]
+    pub(super) libvirt_password: Option<String>,
+
     /// The kind of VMs for which the init file names none.
     #[arg(
         long = "default_vm_type",
@@ -90,6 +98,16 @@ pub(super) struct LagoOptions {
 }
 
 impl LagoOptions {
+    /// Refuses what would have no effect where it is counted on.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.libvirt_user.is_none() && self.libvirt_password.is_none(),
+            "a user and a password for libvirt are not taken from the command line, where others see them; put them into a \
+             file for libvirt (https://libvirt.org/auth.html), and name it in the URI: `?authfile=PATH`"
+        );
+        Ok(())
+    }
+
     /// How long a guest may take until it answers, if the command line says so.
     pub(super) fn ssh_limit(&self) -> Option<Duration> {
         if self.ssh_tries.is_none() && self.ssh_timeout.is_none() {

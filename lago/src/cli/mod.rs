@@ -251,6 +251,7 @@ fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
         lago: arguments.lago,
         log,
     };
+    context.lago.check()?;
     match arguments.verb {
         Verb::Init(verb) => verb.run(&context)?,
         Verb::Start(verb) => verb.run(&context)?,
