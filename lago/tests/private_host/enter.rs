@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 use lago::host::HOST_VARIABLE;
+use lago::utils::HostCommand;
 use nix::sys::signal::Signal;
 
 use crate::fixture::{Fixture, kill, lives, printed, wait_until, with_argument};
@@ -53,6 +54,13 @@ pub(crate) fn exit_codes_and_signals_pass() {
     kill(pid(&child), Signal::SIGTERM);
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert_eq!(io::read_to_string(output).unwrap(), "terminated\n");
+}
+
+/// A plain user on Debian does not have it on the search path.
+pub(crate) fn a_program_for_administrators_is_found() {
+    let fixture = Fixture::started();
+    let nft = HostCommand::new("nft").args(["list", "ruleset"]);
+    assert_eq!(fixture.host.run(nft).unwrap().stdout_text(), "");
 }
 
 pub(crate) fn a_missing_program_is_an_error() {

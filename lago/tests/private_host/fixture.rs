@@ -46,6 +46,8 @@ impl Fixture {
     /// A shell command that will run inside.
     pub(crate) fn shell(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
+        // Plain users do not have `nft` on their search path everywhere.
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         self.host.enter(command.args(["-c", script])).unwrap();
         command
     }

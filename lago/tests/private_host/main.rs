@@ -56,6 +56,10 @@ fn main() -> ExitCode {
         trial("orphans_are_reaped", life::orphans_are_reaped),
         trial("a_command_keeps_its_surroundings", enter::a_command_keeps_its_surroundings),
         trial("exit_codes_and_signals_pass", enter::exit_codes_and_signals_pass),
+        trial(
+            "a_program_for_administrators_is_found",
+            enter::a_program_for_administrators_is_found,
+        ),
         trial("a_missing_program_is_an_error", enter::a_missing_program_is_an_error),
         trial("a_killed_child_kills_the_command", enter::a_killed_child_kills_the_command),
         trial(
