@@ -58,7 +58,7 @@ fn variables_are_part_of_snapshots_forks_and_capsules() {
     assert!(
         file_has(prefix.paths().prefix(), "Before") && !file_has(prefix.paths().prefix(), "Later")
     );
-    prefix.cleanup().unwrap();
+    prefix.remove_disks().unwrap();
     assert!(!prefix.paths().nvram_dir().exists());
 }
 
