@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lago::InitFile;
 use lago::export::ExportOptions;
-use lago_system_tests::{Environment, Place, in_guest};
+use lago_system_tests::{Environment, Place, in_guest, wait_until};
 
 use crate::{export, files};
 
@@ -61,6 +61,8 @@ fn an_export_has_what_was_written_before() {
 
 /// At the instant of the export, and the VM runs on.
 fn live(place: &Place, prefix: &Environment) {
+    // The guest's agent starts after its ssh server.
+    wait_until("the agent", || prefix.vm("vm0").unwrap().agent().ping().is_ok());
     let options = ExportOptions { live: true, ..ExportOptions::new(place.join("live")) };
     prefix.export(&options).unwrap();
     assert_eq!(files(&place.join("live")), FILES);
