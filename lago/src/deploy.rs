@@ -17,9 +17,11 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::guest::{Cmd, GuestError};
@@ -95,20 +97,17 @@ fn shown(places: &[PathBuf]) -> String {
 impl Prefix {
     /// The deploy scripts of a VM, in their order.
     pub fn deploy_scripts(&self, vm: &Vm) -> Result<Vec<PathBuf>, DeployError> {
-        let written = written(vm.name(), vm.spec())?;
-        written.iter().map(|script| self.deploy_script(vm, script)).collect()
+        let names = self.record().deploy_scripts.get(vm.name());
+        names.into_iter().flatten().map(|name| self.deploy_script(vm, name)).collect()
     }
 
     /// Only what was copied into the prefix is run: a capsule may name any file of this machine.
-    fn deploy_script(&self, vm: &Vm, script: &str) -> Result<PathBuf, DeployError> {
-        let copies = format!("${PREFIX_VARIABLE}/scripts/");
-        let name = script.strip_prefix(&copies).filter(|name| {
-            !name.is_empty() && !name.contains('/') && *name != "." && *name != ".."
-        });
-        let path = name.map(|name| self.paths().scripts().join(name));
+    fn deploy_script(&self, vm: &Vm, name: &str) -> Result<PathBuf, DeployError> {
+        let is_file_name = Path::new(name).file_name() == Some(name.as_ref());
+        let path = is_file_name.then(|| self.paths().scripts().join(name));
         path.filter(|path| !path.is_symlink()).ok_or_else(|| DeployError::NotOurs {
             vm: vm.name().to_owned(),
-            script: script.to_owned(),
+            script: name.to_owned(),
         })
     }
 
@@ -171,11 +170,11 @@ fn source(file: &InitFile, vm: &str, script: &str, prefix: &Path) -> Result<Path
     if let Some(workdir) = prefix.parent() {
         text = expanded(&text, WORKDIR_VARIABLE, &workdir.to_string_lossy());
     }
-    for (name, value) in env::vars() {
-        if !text.contains('$') {
-            break;
+    for (name, value) in env::vars_os() {
+        // What is no text cannot be part of a path in an init file.
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str()) {
+            text = expanded(&text, name, value);
         }
-        text = expanded(&text, &name, &value);
     }
     let mut places = vec![file.directory().join(&text), PathBuf::from(&text)];
     places.dedup();
@@ -203,24 +202,31 @@ fn shortened(path: &Path) -> PathBuf {
     short
 }
 
-/// Copies the scripts into a prefix that is being made, and returns the init file with the copies' names in it.
-pub(crate) fn take_in(paths: &Paths, file: &InitFile) -> Result<InitFile> {
-    let mut taken = file.clone();
-    for (vm, domain) in &mut taken.domains {
+/// The names of copied scripts, by the names of VMs.
+pub(crate) type Scripts = IndexMap<String, Vec<String>>;
+
+/// Copies the scripts into a prefix that is being made.
+pub(crate) fn take_in(paths: &Paths, file: &InitFile) -> Result<Scripts> {
+    let mut taken = Scripts::new();
+    for (vm, domain) in &file.domains {
         if domain.metadata.contains_key(OLD_KEY) && !domain.metadata.contains_key(KEY) {
             tracing::warn!("VM {vm}: `{OLD_KEY}` is the old name of `{KEY}`; write that");
         }
         let sources = sources(file, vm, paths.prefix())?;
-        if sources.is_empty() {
-            continue;
-        }
-        let copies: Vec<Value> = sources
-            .iter()
-            .map(|source| Ok(format!("${PREFIX_VARIABLE}/scripts/{}", copy(paths, source)?).into()))
-            .collect::<Result<_>>()?;
-        domain.metadata.insert(KEY.to_owned(), copies.into());
+        let names = sources.iter().map(|source| copy(paths, source)).collect::<Result<_>>()?;
+        taken.insert(vm.clone(), names);
     }
     Ok(taken)
+}
+
+/// Removes the copies, of a prefix that is made anew.
+pub(crate) fn remove(paths: &Paths) -> Result<(), FileError> {
+    match fs::remove_dir_all(paths.scripts()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FileError::io("remove", &paths.scripts())(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Copies a script under a name that tells where it came from; returns the name.
@@ -271,15 +277,11 @@ domains:
         let file = written_in(dir.path(), INIT_FILE);
         let paths = Paths::new(dir.path().join(".lago/default"));
         let taken = take_in(&paths, &file).unwrap();
-        assert_eq!(taken.domains["a"].metadata["kept"], true);
-        assert_eq!(taken.domains["b"].metadata.len(), 0);
-        let scripts = written("a", &taken.domains["a"]).unwrap();
+        assert_eq!(taken["b"].len(), 0);
+        let scripts = &taken["a"];
         let contents: Vec<_> = scripts
             .iter()
-            .map(|script| {
-                let name = script.strip_prefix("$LAGO_PREFIX_PATH/scripts/").unwrap();
-                fs::read_to_string(paths.scripts().join(name)).unwrap()
-            })
+            .map(|name| fs::read_to_string(paths.scripts().join(name)).unwrap())
             .collect();
         assert_eq!(contents, ["1", "2", "3"]);
         assert!(scripts[0].ends_with("_scripts_one.sh") && scripts[2] != scripts[0], "{scripts:?}");

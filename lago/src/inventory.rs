@@ -9,6 +9,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use crate::guest::ssh::path_in_config;
 use crate::spec::{DiskFormat, Domain, VmProvider};
 use crate::{Prefix, Vm};
 
@@ -136,7 +137,7 @@ fn line(prefix: &Prefix, vm: &Vm, lago: &Path) -> String {
         "{} ansible_host={} ansible_ssh_private_key_file={}",
         vm.name(),
         vm.ip(),
-        paths.identity().display()
+        joined(&[&*paths.identity().to_string_lossy()])
     );
     if prefix.host().is_private() {
         let proxy = joined(&[
@@ -152,7 +153,7 @@ fn line(prefix: &Prefix, vm: &Vm, lago: &Path) -> String {
             "-o",
             &proxy,
             "-o",
-            &format!("UserKnownHostsFile={}", known_hosts.display()),
+            &format!("UserKnownHostsFile={}", path_in_config(&known_hosts)),
             "-o",
             &format!("StrictHostKeyChecking={checking}"),
             "-o",

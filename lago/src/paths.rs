@@ -218,7 +218,17 @@ impl Paths {
 
     /// The host key that the VM `vm` showed at the first contact, if it was not given one.
     pub fn learned_host_key(&self, vm: &str) -> PathBuf {
-        self.ssh().join("learned").join(format!("{vm}.pub"))
+        self.learned_host_keys().join(format!("{vm}.pub"))
+    }
+
+    /// The directory of these.
+    pub fn learned_host_keys(&self) -> PathBuf {
+        self.ssh().join("learned")
+    }
+
+    /// What the program `ssh` has learned of guests that were not given their keys.
+    pub fn learned_known_hosts(&self) -> PathBuf {
+        self.ssh().join("known_hosts.learned")
     }
 
     /// For the program `ssh`: the file of known host keys for a guest that was given its key, or was not, and what becomes of
@@ -227,7 +237,7 @@ impl Paths {
         if given {
             (self.known_hosts(), "yes")
         } else {
-            (self.ssh().join("known_hosts.learned"), "accept-new")
+            (self.learned_known_hosts(), "accept-new")
         }
     }
 

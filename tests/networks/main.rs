@@ -55,9 +55,14 @@ fn reaches(prefix: &Prefix, name: &str, address: &str) -> bool {
 
 /// The addresses that the guest's name server gives for a name.
 fn looked_up(prefix: &Prefix, name: &str) -> Vec<String> {
+    looked_up_at(prefix, "client", name, None)
+}
+
+/// The addresses that a name server gives for a name, the guest's own or another one.
+fn looked_up_at(prefix: &Prefix, guest: &str, name: &str, server: Option<&str>) -> Vec<String> {
     let lookup = |kind| {
-        let command = cmd!("nslookup", format!("-type={kind}"), name);
-        let answer = vm(prefix, "client").output(&command).expect("it runs").stdout().into_owned();
+        let command = cmd!("nslookup", format!("-type={kind}"), name).args(server);
+        let answer = vm(prefix, guest).output(&command).expect("it runs").stdout().into_owned();
         let found = answer.split_once("Name:").map_or("", |(_, found)| found);
         let lines = found.lines().filter_map(|line| line.strip_prefix("Address:"));
         lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
@@ -138,7 +143,10 @@ fn guests_get_out_where_their_net_does(prefix: &Prefix) {
     }
     assert_eq!(looked_up(prefix, "somebody.example")[..1], [machine::ANYWHERE]);
 
-    // The server's other card is on a net without a way out.
+    // The server's other card is on a net without a way out, not even for a question.
+    let at = |name| looked_up_at(prefix, "server", name, Some("192.168.91.1"));
+    assert_eq!(at("somebody.example"), [""; 0]);
+    assert!(!at("client").is_empty(), "it knows the names here");
     let other_way = format!("{} via 192.168.91.1 dev eth1", machine::ADDRESS);
     in_guest(prefix, "server", &format!("ip route add {other_way}"));
     assert_eq!(page(prefix, "server", machine::ADDRESS), None, "its other net has no way out");

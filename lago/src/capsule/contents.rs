@@ -67,6 +67,11 @@ impl Contents {
         let kept = moment.snapshot();
         let packed = disks::pack(paths, &kept.disks(), options.with_templates)?;
         let mut files = Files::default();
+        // What comes first stays: a key that somebody has put in the place of the prefix's own.
+        if paths.identity() != paths.ssh_key() {
+            files.add_tree(&paths.identity(), Path::new("ssh/id_ed25519"));
+            files.add_tree(&paths.ssh_id_rsa_pub(), Path::new("ssh/id_ed25519.pub"));
+        }
         files.add_tree(&paths.ssh(), Path::new("ssh"));
         files.add_tree(&paths.vnc_passwords(), Path::new("vnc"));
         files.add_evidence(paths);

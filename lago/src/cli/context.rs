@@ -1,39 +1,27 @@
 //! Which prefix a verb is about, and how it prints.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::lago_options::LagoOptions;
 use super::output::{OutFormat, sorted};
+use super::which_prefix::WhichPrefix;
 use crate::config::Config;
 use crate::constants::{CURRENT_LINK, DEFAULT_PREFIX};
 use crate::paths::Paths;
 use crate::templates::{TemplateRepository, repositories};
 use crate::utils::{PrefixLog, error_chain};
-use crate::workdir::Workdir;
 use crate::{Prefix, Vm};
 
 /// What the command line says before the verb.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub(super) workdir: Option<PathBuf>,
-    pub(super) prefix_name: Option<String>,
-    pub(super) prefix_path: Option<PathBuf>,
+    pub(super) which: WhichPrefix,
     pub(super) out_format: OutFormat,
     pub(super) lago: LagoOptions,
     pub(super) log: PrefixLog,
-}
-
-/// Where the prefix is that a verb is about.
-#[derive(Debug)]
-pub(super) enum Located {
-    /// In a directory by itself.
-    Alone(PathBuf),
-    /// In a workdir, under this name or as the current one.
-    In(Workdir, Option<String>),
 }
 
 impl Context {
@@ -45,48 +33,16 @@ impl Context {
         Ok(config)
     }
 
-    /// The workdir that was named, or the one around the current directory.
-    pub(super) fn workdir(&self) -> anyhow::Result<Workdir> {
-        Ok(match &self.workdir {
-            Some(path) => Workdir::open(path)?,
-            None => Workdir::find_upwards(&std::env::current_dir()?)?,
-        })
-    }
-
-    /// Where the prefix is: the one that was named, else the one that the current directory is in, else the current one of
-    /// the workdir.
-    pub(super) fn located(&self) -> anyhow::Result<Located> {
-        if let Some(path) = &self.prefix_path {
-            return Ok(Located::Alone(path.clone()));
-        }
-        let name = self.prefix_name.clone().filter(|name| name != CURRENT_LINK);
-        if self.workdir.is_none()
-            && self.prefix_name.is_none()
-            && let Some(here) = prefix_around(&std::env::current_dir()?)
-        {
-            return Ok(here);
-        }
-        Ok(Located::In(self.workdir()?, name))
-    }
-
-    /// The directory of the prefix that the verb is about.
-    pub(super) fn prefix_path(&self) -> anyhow::Result<PathBuf> {
-        Ok(match self.located()? {
-            Located::Alone(path) => path,
-            Located::In(workdir, name) => workdir.resolve(name.as_deref())?,
-        })
-    }
-
     /// The prefix that the verb is about.
     pub(super) fn prefix(&self) -> anyhow::Result<Prefix> {
-        let prefix = Prefix::open(self.prefix_path()?)?;
+        let prefix = Prefix::open(self.which.path()?)?;
         self.log_into(prefix.paths());
         Ok(prefix)
     }
 
     /// The name of a new prefix, if the command line says one.
     pub(super) fn new_name(&self) -> Option<String> {
-        self.prefix_name.as_deref().map(|name| match name {
+        self.which.prefix_name.as_deref().map(|name| match name {
             // As the current one there is none yet.
             CURRENT_LINK => DEFAULT_PREFIX.to_owned(),
             name => name.to_owned(),
@@ -132,15 +88,4 @@ impl Context {
     pub(super) fn print_as_lago(&self, value: &Value) -> anyhow::Result<()> {
         self.print(&sorted(value))
     }
-}
-
-/// The prefix that is in this directory or in one above it.
-fn prefix_around(directory: &std::path::Path) -> Option<Located> {
-    let prefix = directory.ancestors().find(|path| Paths::new(*path).is_prefix())?;
-    let in_workdir = || {
-        let name = prefix.file_name()?.to_str()?.to_owned();
-        let workdir = prefix.parent().filter(|workdir| workdir.join(CURRENT_LINK).is_symlink())?;
-        Some(Located::In(Workdir::open(workdir).ok()?, Some(name)))
-    };
-    Some(in_workdir().unwrap_or_else(|| Located::Alone(prefix.to_owned())))
 }

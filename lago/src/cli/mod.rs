@@ -10,9 +10,9 @@ mod progress;
 mod units;
 mod usage;
 mod verbs;
+mod which_prefix;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -25,6 +25,7 @@ use crate::utils::{PrefixLog, error_chain};
 use context::Context;
 use lago_options::LagoOptions;
 use output::OutFormat;
+pub use which_prefix::WhichPrefix;
 
 /// The exit code of a verb that failed.
 pub const EXIT_FAILURE: u8 = 1;
@@ -42,30 +43,8 @@ directory around it in LAGO_WORKDIR_PATH, and this program in LAGO_PROGRAM.";
 #[derive(Debug, Parser)]
 #[command(name = "lago", version, after_help = AFTER_HELP, infer_long_args = true)]
 struct Arguments {
-    /// The workdir; without it, `.lago` here or in the nearest directory above.
-    #[arg(
-        short = 'w',
-        long,
-        alias = "workdir-path",
-        global = true,
-        env = "LAGO_WORKDIR",
-        value_name = "DIR"
-    )]
-    workdir: Option<PathBuf>,
-
-    /// Which prefix of the workdir; without it, the one that the current directory is in, or else the current one.
-    #[arg(
-        short = 'P', long, global = true, env = "LAGO_PREFIX_NAME", value_name = "NAME",
-        add = completion::prefixes()
-    )]
-    prefix_name: Option<String>,
-
-    /// A prefix by its directory, in any workdir or none; `LAGO_PREFIX_PATH` where nothing names another one.
-    #[arg(
-        short = 'p', long, visible_alias = "prefix", global = true, value_name = "DIR",
-        conflicts_with_all = ["workdir", "prefix_name"]
-    )]
-    prefix_path: Option<PathBuf>,
+    #[command(flatten)]
+    which: WhichPrefix,
 
     /// How a verb prints what it found out.
     #[arg(short = 'f', long, global = true, value_enum, default_value_t)]
@@ -238,15 +217,8 @@ fn begin_logging(arguments: &Arguments, log: &PrefixLog) {
 }
 
 fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
-    // It is what a plugin is given, and may name another prefix.
-    let is_named = arguments.workdir.is_some() || arguments.prefix_name.is_some();
-    let prefix_of_environment =
-        std::env::var_os("LAGO_PREFIX_PATH").filter(|path| !is_named && !path.is_empty());
-    let prefix_of_environment = prefix_of_environment.map(PathBuf::from);
     let context = Context {
-        workdir: arguments.workdir,
-        prefix_name: arguments.prefix_name,
-        prefix_path: arguments.prefix_path.or(prefix_of_environment),
+        which: arguments.which.with_environment(),
         out_format: arguments.out_format,
         lago: arguments.lago,
         log,

@@ -26,7 +26,7 @@ impl Place {
         if let Some(path) = directory.filter(|_| workdir.is_none()) {
             return Ok(Self::Alone(path));
         }
-        let workdir = workdir.or_else(|| context.workdir.clone());
+        let workdir = workdir.or_else(|| context.which.workdir.clone());
         let workdir = workdir.unwrap_or_else(|| PathBuf::from(DEFAULT_WORKDIR));
         let name = context.new_name().unwrap_or_else(|| name.to_owned());
         Ok(Self::Workdir(Workdir::create(&workdir)?, name))

@@ -61,7 +61,8 @@ pub(super) fn run(
     for variable in ["LAGO_WORKDIR", "LAGO_PREFIX_NAME"] {
         command.env_remove(variable);
     }
-    match context.prefix_path().and_then(|path| Ok(std::path::absolute(path)?)) {
+    let prefix = context.which.path().map_err(anyhow::Error::from);
+    match prefix.and_then(|path| Ok(std::path::absolute(path)?)) {
         Ok(prefix) => {
             if let Some(workdir) = prefix.parent() {
                 command.env("LAGO_WORKDIR_PATH", workdir);

@@ -18,6 +18,9 @@ use super::time::{Deadline, timespec};
 /// guest that does not have the address yet.
 const NEXT_TRY: Duration = Duration::from_millis(200);
 
+/// How many connections are tried beside one another: by then the kernel asks again for the first.
+const MOST_TRIES: usize = 5;
+
 /// Connects sockets that do not block, one beside the other, and takes the first that is answered; the stream blocks.
 pub(super) fn connect(
     new_socket: impl Fn() -> Result<OwnedFd, HostError>,
@@ -28,11 +31,16 @@ pub(super) fn connect(
     let deadline = Deadline::after(limit);
     let mut sockets = Vec::new();
     loop {
-        let socket = new_socket()?;
-        match rustix::net::connect(&socket, &address) {
-            Ok(()) => return into_stream(socket).map_err(failed),
-            Err(Errno::INPROGRESS | Errno::INTR) => sockets.push(socket),
-            Err(error) => return Err(failed(error.into())),
+        let next = if sockets.len() < MOST_TRIES { Some(new_socket()) } else { None };
+        match next {
+            // Those that are on their way may be answered yet.
+            Some(Err(error)) if sockets.is_empty() => return Err(error),
+            None | Some(Err(_)) => {}
+            Some(Ok(socket)) => match rustix::net::connect(&socket, &address) {
+                Ok(()) => return into_stream(socket).map_err(failed),
+                Err(Errno::INPROGRESS | Errno::INTR) => sockets.push(socket),
+                Err(error) => return Err(failed(error.into())),
+            },
         }
         let answered = first_answered(&sockets, deadline.left().min(NEXT_TRY)).map_err(failed)?;
         if let Some(position) = answered {

@@ -124,6 +124,7 @@ pub(crate) fn init_again(prefix: &Prefix, options: &InitOptions) -> Result<Prefi
     names_of_lago::remove(paths)?;
     disks::remove(paths)?;
     fs::remove_dir_all(paths.ssh()).map_err(FileError::io("remove", &paths.ssh()))?;
+    deploy::remove(paths)?;
     make(paths, options)
 }
 
@@ -193,9 +194,10 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     let disks = disks::make(paths, id, options)?;
     let acceleration = options.acceleration.resolve();
     let disks = identities.give(paths, &options.init_file, acceleration, disks)?;
-    let init_file = deploy::take_in(paths, &options.init_file)?;
+    let init_file = options.init_file.clone();
     let mut record = Record::new(id, options.host.clone(), acceleration, init_file, plan, disks);
     record.remote = remote;
+    record.deploy_scripts = deploy::take_in(paths, &options.init_file)?;
     record.disk_metadata = metadata::of_disks(options)?;
     record.lease_dir =
         options.lease_dir.clone().filter(|_| matches!(options.host, HostKind::Uri(_)));

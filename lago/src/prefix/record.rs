@@ -14,6 +14,7 @@ use super::disks::DiskImage;
 use super::identity::is_of_lago;
 use super::mappings::PrefixMappings;
 use super::state::AttachedNic;
+use crate::deploy::Scripts;
 use crate::guest::{HostKey, Password, Reach, Ssh, SshTarget, keys};
 use crate::host::{Acceleration, Host};
 use crate::paths::Paths;
@@ -51,6 +52,9 @@ pub struct Record {
     /// the init file.
     #[serde(default)]
     pub disk_metadata: IndexMap<String, IndexMap<String, JsonMap>>,
+    /// The deploy scripts that were copied into the prefix, by the VMs' names.
+    #[serde(default)]
+    pub(crate) deploy_scripts: Scripts,
     /// Where the leases of its subnets are, on a host that several prefixes share.
     #[serde(default)]
     pub lease_dir: Option<PathBuf>,
@@ -134,6 +138,7 @@ impl Record {
             lease_dir: None,
             remote: IndexMap::new(),
             origin: None,
+            deploy_scripts: Scripts::default(),
             marked_names: false,
         }
     }

@@ -91,10 +91,13 @@ fn make(origin: &Prefix, snapshot: &Snapshot, paths: &Paths) -> Result<Prefix> {
 /// Copies the keys by which the guests and their user know each other.
 pub(crate) fn copy_identity(origin: &Prefix, paths: &Paths) -> Result<()> {
     let from = origin.paths();
+    let is_ours = from.identity() == from.ssh_key();
+    let public = if is_ours { from.ssh_key_pub() } else { from.ssh_id_rsa_pub() };
     let mut files = vec![
         (from.identity(), paths.ssh_key()),
-        (from.ssh_key_pub(), paths.ssh_key_pub()),
+        (public, paths.ssh_key_pub()),
         (from.known_hosts(), paths.known_hosts()),
+        (from.learned_known_hosts(), paths.learned_known_hosts()),
     ];
     for vm in origin.vms() {
         files.push((from.host_key(vm.name()), paths.host_key(vm.name())));
@@ -103,11 +106,13 @@ pub(crate) fn copy_identity(origin: &Prefix, paths: &Paths) -> Result<()> {
     }
     create_dir(&paths.vnc_passwords())?;
     files.into_iter().try_for_each(|(source, target)| copy(&source, &target))?;
-    copy_scripts(&from.scripts(), &paths.scripts())
+    copy_files(&from.learned_host_keys(), &paths.learned_host_keys())?;
+    // They belong to the identity that they make of a guest.
+    copy_files(&from.scripts(), &paths.scripts())
 }
 
-/// Copies the deploy scripts, which belong to the identity that they make of a guest.
-fn copy_scripts(from: &Path, to: &Path) -> Result<()> {
+/// Copies the files of a directory, if it is there.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
     let entries = match fs::read_dir(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(FileError::io("read", from))?,

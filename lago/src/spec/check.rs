@@ -21,6 +21,7 @@ pub(super) fn all(file: &InitFile, report: &Report<'_>) {
         check.disks(name, domain, "name", |disk| &disk.name);
         check.provider(name, domain);
     }
+    check.disk_files();
     for (name, net) in &file.nets {
         check.dhcp(name, net);
     }
@@ -75,6 +76,30 @@ impl Check<'_> {
                 format!("two disks of {name:?} have the {field} {value}, the other on line {line}"),
                 format!("give each disk a `{field}` of its own"),
             );
+        }
+    }
+
+    /// The file of a disk has the names of its domain and of itself, with a line between them that both may have in them too.
+    fn disk_files(&self) {
+        let mut seen: HashMap<String, (&str, &str)> = HashMap::new();
+        for (name, domain) in &self.file.domains {
+            for (index, disk) in domain.disks.iter().enumerate() {
+                let this = (name.as_str(), disk.name.as_str());
+                let Some((other, other_disk)) = seen.insert(format!("{name}_{}", disk.name), this)
+                else {
+                    continue;
+                };
+                if other != name {
+                    self.mistake(
+                        &["domains", name, "disks", &index.to_string(), "name"],
+                        format!(
+                            "the disk {:?} of {name:?} and the disk {other_disk:?} of {other:?} would be one file",
+                            disk.name
+                        ),
+                        "give one of them another `name`",
+                    );
+                }
+            }
         }
     }
 

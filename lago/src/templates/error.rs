@@ -180,6 +180,18 @@ pub enum TemplateError {
         /// The directories of the prefixes that use it.
         users: Vec<String>,
     },
+    /// A layer is not as it was built, and cannot be built again under what stands on it.
+    #[error(
+        "the layer {} in the store was changed since it was built. It cannot be built again while prefixes use it ({}): destroy \
+         them, or put the file back as it was, with the time of its last change",
+        layer.display(), listed(users)
+    )]
+    LayerChanged {
+        /// Its file.
+        layer: PathBuf,
+        /// The directories of the prefixes that use it.
+        users: Vec<String>,
+    },
     /// It is not in the store.
     #[error("the template `{template}` is not in the store {}; download it first", store.display())]
     NotStored {

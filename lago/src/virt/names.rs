@@ -220,6 +220,7 @@ mod tests {
     #[test]
     fn what_a_network_was_made_with_is_what_it_serves() {
         let services = Services {
+            asks_nobody: true,
             forward: Forward::Open,
             gateway: [10, 0, 0, 1].into(),
             subnet: "10.0.0.0/24".parse().unwrap(),

@@ -265,6 +265,7 @@ impl Network {
             names: IndexMap::new(),
             names6: IndexMap::new(),
             name_server: asks_outside.then(|| uplink_name_server().into()),
+            asks_nobody: is_private && !asks_outside,
             domain: domain.clone(),
         };
         for (name, address) in names::all(&self.plan, &self.mappings.added()?) {

@@ -65,6 +65,8 @@ pub struct Services {
     pub names6: IndexMap<String, Ipv6Addr>,
     /// Who is asked for all other names, instead of the servers that the host asks.
     pub name_server: Option<IpAddr>,
+    /// The name server knows the names here alone, and asks nobody for others.
+    pub asks_nobody: bool,
     /// The DNS domain that belongs to this network alone.
     pub domain: Option<String>,
 }
@@ -105,8 +107,8 @@ impl NetworkDescription {
                 network.child(name).children(device.to_elements(&self.bridge))
             }
             NetworkKind::Nat(device, services) => {
-                let records = services.host_records();
-                let network = match records {
+                let options = services.options_of_dnsmasq();
+                let network = match options {
                     Some(_) => network.attribute("xmlns:dnsmasq", DNSMASQ),
                     None => network,
                 };
@@ -115,7 +117,7 @@ impl NetworkDescription {
                     .children(services.forward())
                     .children(device.to_elements(&self.bridge))
                     .children(services.to_elements())
-                    .children(records)
+                    .children(options)
             }
         }
         .to_document()
@@ -175,17 +177,25 @@ impl Services {
         (!content.is_empty()).then(|| Element::new("dns").children(content))
     }
 
-    /// The names with an IPv6 address, told to dnsmasq directly. Of a network that is up libvirt changes no record that
-    /// has a name in common with another one, so a name with addresses of both families would stay as it is for ever.
-    fn host_records(&self) -> Option<Element> {
-        let options = by_address(&self.names6).into_iter().map(|(address, names)| {
+    /// What dnsmasq is told directly.
+    fn options_of_dnsmasq(&self) -> Option<Element> {
+        // Otherwise it asks whom the machine asks, and a question can carry anything out.
+        let alone = self.asks_nobody.then(|| "no-resolv".to_owned());
+        let options = alone.into_iter().chain(self.host_records());
+        let options: Vec<Element> = options
+            .map(|option| Element::new("dnsmasq:option").attribute("value", option))
+            .collect();
+        (!options.is_empty()).then(|| Element::new("dnsmasq:options").children(options))
+    }
+
+    /// The names with an IPv6 address. Of a network that is up libvirt changes no record that has a name in common with
+    /// another one, so a name with addresses of both families would stay as it is for ever.
+    fn host_records(&self) -> impl Iterator<Item = String> {
+        by_address(&self.names6).into_iter().map(|(address, names)| {
             let names: Vec<String> =
                 names.into_iter().flat_map(|name| self.spellings(name)).collect();
-            Element::new("dnsmasq:option")
-                .attribute("value", format!("{HOST_RECORD}{},{address}", names.join(",")))
-        });
-        let options: Vec<Element> = options.collect();
-        (!options.is_empty()).then(|| Element::new("dnsmasq:options").children(options))
+            format!("{HOST_RECORD}{},{address}", names.join(","))
+        })
     }
 
     /// A name as it is, and in the network's domain, as dnsmasq knows those of libvirt's records.
@@ -265,6 +275,7 @@ mod tests {
             .into(),
             names6: IndexMap::new(),
             name_server: None,
+            asks_nobody: true,
             domain: Some("lago.local".into()),
         }
     }
@@ -293,6 +304,7 @@ mod tests {
             ]
             .into(),
             name_server: Some([169, 254, 88, 1].into()),
+            asks_nobody: false,
             ..services()
         };
         insta::assert_snapshot!(xml(NetworkKind::Nat(device(), Box::new(services))));

@@ -130,7 +130,7 @@ fn open(
     options: &OpenOptions,
 ) -> anyhow::Result<()> {
     let began = Instant::now();
-    let prefix = match directory.or_else(|| context.prefix_path.clone()) {
+    let prefix = match directory.or_else(|| context.which.prefix_path.clone()) {
         Some(path) => capsule::open(file, &OpenOptions { path, ..options.clone() })?,
         None => open_in_workdir(context, file, options)?,
     };
@@ -156,7 +156,7 @@ fn open_in_workdir(
     for name in std::iter::once(base.clone()).chain(numbered) {
         let place = Place::of(context, None, None, &name)?;
         let path = place.path()?;
-        let is_asked_for = context.prefix_name.is_some();
+        let is_asked_for = context.which.prefix_name.is_some();
         if !is_asked_for && Paths::new(&path).is_prefix() {
             continue;
         }
@@ -219,7 +219,8 @@ fn how_to_go_on(
 fn option(context: &Context, prefix: &Prefix) -> Option<String> {
     let path = prefix.paths().prefix();
     let name = path.file_name()?.to_str()?;
-    let workdir = context.workdir().ok().filter(|workdir| Some(workdir.path()) == path.parent());
+    let workdir =
+        context.which.workdir().ok().filter(|workdir| Some(workdir.path()) == path.parent());
     let Some(workdir) = workdir else { return Some(format!("--prefix {}", shown(path))) };
     let is_current = workdir.current().is_ok_and(|current| current == name);
     (!is_current).then(|| format!("-P {name}"))

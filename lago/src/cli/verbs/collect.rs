@@ -1,6 +1,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::bail;
 use chrono::Utc;
@@ -44,7 +44,13 @@ fn rotate(directory: &Path) -> anyhow::Result<()> {
     if !directory.is_dir() {
         return Ok(());
     }
-    let mut old = directory.as_os_str().to_owned();
+    anyhow::ensure!(
+        directory.file_name().is_some(),
+        "{} has no name under which it could be kept; name another directory",
+        directory.display()
+    );
+    // Without a slash at the end, if there is one.
+    let mut old = directory.components().as_path().as_os_str().to_owned();
     old.push(Utc::now().format(".%Y-%m-%d_%H:%M:%S").to_string());
     anyhow::ensure!(
         !Path::new(&old).exists(),
@@ -61,8 +67,10 @@ fn link_artifacts(prefix: &Prefix, collected: &Collected) -> anyhow::Result<()> 
         for artifact in &vm.spec().artifacts {
             let target = Path::new("artifacts").join(artifact.trim_start_matches('/'));
             let directory = collected.directory.join(vm.name());
-            if directory.join(&target).exists() {
-                let link = directory.join(artifact.replace('/', "_"));
+            let leads_down = target.components().all(|part| matches!(part, Component::Normal(_)));
+            let link = directory.join(artifact.replace('/', "_"));
+            // Two artifacts may have one name.
+            if leads_down && directory.join(&target).exists() && !link.is_symlink() {
                 symlink(&target, &link).map_err(FileError::io("make the link", &link))?;
             }
         }

@@ -4,7 +4,8 @@ use anyhow::bail;
 
 use super::stop::say_stopping;
 use crate::Prefix;
-use crate::cli::context::{Context, Located};
+use crate::cli::context::Context;
+use crate::cli::which_prefix::Located;
 use crate::workdir::WorkdirError;
 
 #[derive(Debug, clap::Args)]
@@ -21,11 +22,11 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(in crate::cli) fn run(&self, context: &Context) -> anyhow::Result<()> {
         if self.all_prefixes {
-            if let Some(link) = context.workdir.as_ref().filter(|path| path.is_symlink()) {
+            if let Some(link) = context.which.workdir.as_ref().filter(|path| path.is_symlink()) {
                 self.confirm(&format!("the link {} to a workdir, and no prefix", link.display()))?;
                 return Ok(std::fs::remove_file(link)?);
             }
-            let workdir = context.workdir()?;
+            let workdir = context.which.workdir()?;
             self.confirm(&format!(
                 "the workdir {} with all its prefixes",
                 workdir.path().display()
@@ -35,7 +36,7 @@ impl Arguments {
             }
             return Ok(workdir.destroy()?);
         }
-        let (workdir, name) = match context.located()? {
+        let (workdir, name) = match context.which.located()? {
             Located::Alone(path) => {
                 self.confirm(&format!("the prefix {}", path.display()))?;
                 say_stopping(&path);

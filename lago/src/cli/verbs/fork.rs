@@ -21,8 +21,8 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(in crate::cli) fn run(&self, context: &Context) -> anyhow::Result<()> {
         let prefix = context.prefix()?;
-        let workdir = match (&self.path, &context.prefix_path) {
-            (None, None) => Some(context.workdir()?),
+        let workdir = match (&self.path, &context.which.prefix_path) {
+            (None, None) => Some(context.which.workdir()?),
             _ => None,
         };
         let began = Instant::now();

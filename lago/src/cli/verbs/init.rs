@@ -60,7 +60,7 @@ impl Arguments {
     pub(in crate::cli) fn run(mut self, context: &Context) -> anyhow::Result<()> {
         let (workdir, init_file) = self.places();
         let init_file = self.init_file(context, &init_file_path(init_file)?)?;
-        let place = Place::of(context, context.prefix_path.clone(), workdir, DEFAULT_PREFIX)?;
+        let place = Place::of(context, context.which.prefix_path.clone(), workdir, DEFAULT_PREFIX)?;
         let options = self.options(context, place.path()?, init_file);
         let options = options.inspect_err(|_| place.give_up())?;
         let prefix = Prefix::init(&options).inspect_err(|_| place.give_up())?;

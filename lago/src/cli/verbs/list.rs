@@ -20,7 +20,7 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
         let value = match self.what.to_str() {
-            Some("prefixes") => self.prefixes(&context.workdir()?)?,
+            Some("prefixes") => self.prefixes(&context.which.workdir()?)?,
             Some("vms") => names(context.prefix()?.vms().map(crate::Vm::name)),
             Some("networks") => names(context.prefix()?.networks().map(crate::virt::Network::name)),
             Some("templates") => templates()?,

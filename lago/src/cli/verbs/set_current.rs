@@ -10,6 +10,6 @@ pub(in crate::cli) struct Arguments {
 
 impl Arguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
-        Ok(context.workdir()?.set_current(&self.name)?)
+        Ok(context.which.workdir()?.set_current(&self.name)?)
     }
 }

@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 use crate::Prefix;
 use crate::cli::completion::snapshots;
 use crate::cli::context::Context;
+use crate::cli::level;
 use crate::snapshot::{Snapshot, SnapshotKind, SnapshotOptions};
 use crate::utils::error_chain;
 
@@ -33,7 +34,7 @@ pub(in crate::cli) struct Arguments {
 
     // `-l` is the list here, as it was in Lago: this is the option of all verbs without its letter.
     /// How much is logged to stderr, instead of the setting `loglevel`: off, error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
     loglevel: Option<LevelFilter>,
 }
 

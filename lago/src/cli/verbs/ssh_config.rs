@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::Prefix;
 use crate::cli::completion::vms;
 use crate::cli::context::Context;
+use crate::guest::ssh::path_in_config;
 
 /// How long a VM may take to accept a connection, for a person who has typed `ssh`.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -70,9 +71,9 @@ fn ssh_config(prefix: &Prefix, names: &[String], lago: &Path) -> anyhow::Result<
         writeln!(text, "  HostKeyAlias {}", vm.name())?;
         writeln!(text, "  User {}", vm.spec().ssh_user)?;
         let (known_hosts, checking) = prefix.paths().known_hosts_of(vm.has_given_host_key());
-        writeln!(text, "  IdentityFile {}", file(&target.identity))?;
+        writeln!(text, "  IdentityFile {}", path_in_config(&target.identity))?;
         writeln!(text, "  IdentitiesOnly yes")?;
-        writeln!(text, "  UserKnownHostsFile {}", file(&known_hosts))?;
+        writeln!(text, "  UserKnownHostsFile {}", path_in_config(&known_hosts))?;
         writeln!(text, "  StrictHostKeyChecking {checking}")?;
         if vm.is_remote() {
             writeln!(text, "  Port {}", target.address.port())?;
@@ -81,11 +82,6 @@ fn ssh_config(prefix: &Prefix, names: &[String], lago: &Path) -> anyhow::Result<
         }
     }
     Ok(text)
-}
-
-/// A path as the configuration takes it, in which a percent sign begins a token.
-fn file(path: &Path) -> String {
-    format!("\"{}\"", path.display().to_string().replace('%', "%%"))
 }
 
 impl ConnectArguments {
@@ -117,17 +113,5 @@ fn pass_on(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::file;
-
-    #[test]
-    fn a_path_is_quoted_and_holds_no_tokens() {
-        assert_eq!(file(Path::new("/a b/100%done/known_hosts")), r#""/a b/100%%done/known_hosts""#);
     }
 }

@@ -3,6 +3,7 @@
 //! [`Ssh`] holds a pool of sessions with one guest. A session is one TCP connection from [`Reach::connect`], over which
 //! libssh2 runs without blocking: every wait is ours, so that it ends when the limit passes or the VM dies.
 
+mod config_file;
 mod exec;
 mod interactive;
 mod pool;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 
+pub(crate) use config_file::path_in_config;
 pub use exec::Streams;
 pub use interactive::Terminal;
 pub use transfer::{DEFAULT_TRANSFER_LIMIT, Transferred};

@@ -52,13 +52,25 @@ impl TemplateStore {
         let name = layer_name(&base_name, key);
         let _lock = self.lock_of(&name)?;
         let stored = self.intact_record_of(&name)?.filter(|stored| stored.digest == *key);
-        let layer = match stored {
-            Some(stored) => self.image_of(&name, stored)?,
-            None => self.make_layer(&name, base, key, make)?,
+        let layer = if let Some(stored) = stored {
+            self.image_of(&name, stored)?
+        } else {
+            self.require_unused(&name)?;
+            self.make_layer(&name, base, key, make)?
         };
         let users = self.file_of(&name, Kind::Users);
         Users::add(&users, uuid, prefix).map_err(TemplateError::from)?;
         Ok(layer)
+    }
+
+    /// A layer that is built again is another one, byte for byte, and what stands on the first would be destroyed.
+    fn require_unused(&self, name: &str) -> Result<(), TemplateError> {
+        let users = Users::read(&self.file_of(name, Kind::Users))?.existing();
+        if users.is_empty() || !self.file_of(name, Kind::Image).exists() {
+            return Ok(());
+        }
+        let users = users.iter().map(|prefix| prefix.display().to_string()).collect();
+        Err(TemplateError::LayerChanged { layer: self.file_of(name, Kind::Image), users })
     }
 
     fn make_layer<E: From<TemplateError>>(

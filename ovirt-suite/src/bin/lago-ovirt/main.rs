@@ -1,7 +1,6 @@
 //! The `lago-ovirt` command, which `lago ovirt` runs: what can be done with an oVirt environment as a whole.
 
 mod collect;
-mod place;
 mod reposetup;
 mod serve;
 
@@ -9,10 +8,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use lago::cli::WhichPrefix;
 use lago::utils::error_chain;
+use ovirt_suite::OvirtPrefix;
 use tracing_subscriber::EnvFilter;
-
-use place::Place;
 
 /// The exit code of a verb that failed.
 const EXIT_FAILURE: u8 = 1;
@@ -27,7 +26,7 @@ Environment: LAGO_LOG filters what is logged, such as `lago=debug`.";
 #[command(name = "lago-ovirt", version, after_help = AFTER_HELP, infer_long_args = true)]
 struct Arguments {
     #[command(flatten)]
-    place: Place,
+    which: WhichPrefix,
 
     #[command(subcommand)]
     verb: Verb,
@@ -89,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let prefix = arguments.place.prefix()?;
+    let prefix = OvirtPrefix::open(arguments.which.with_environment().path()?)?;
     match arguments.verb {
         Verb::Deploy => {
             let _server = serve::if_there_is_something(&prefix)?;

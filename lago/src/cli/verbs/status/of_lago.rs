@@ -32,9 +32,9 @@ pub(super) struct Environment {
 impl Environment {
     /// The one that the command line names or that the current directory is, if it is one of Lago's.
     pub(super) fn around(context: &Context) -> anyhow::Result<Option<Self>> {
-        let path = match &context.prefix_path {
+        let path = match &context.which.prefix_path {
             Some(path) => std::path::absolute(path)?,
-            None if context.workdir.is_none() => std::env::current_dir()?,
+            None if context.which.workdir.is_none() => std::env::current_dir()?,
             None => return Ok(None),
         };
         let paths = Paths::new(&path);
