@@ -74,14 +74,20 @@ fn guests_have_their_ipv6_addresses_and_one_default_route(prefix: &Prefix) {
     for vm in prefix.vms() {
         for nic in vm.all_nics().expect("they are known") {
             let address = nic.ip6().expect("its net has IPv6");
-            let device = format!("eth{}", nic.number());
-            let shown = in_guest(prefix, vm.name(), &format!("ip -6 -o addr show dev {device}"));
-            assert!(shown.contains(&format!(" {address}/64 ")), "{device} of {vm:?}: {shown}");
+            let show = format!("ip -6 -o addr show dev eth{}", nic.number());
+            let shown = || in_guest(prefix, vm.name(), &show);
+            // The guest answers before all of its cards are set up.
+            wait_until(&format!("{vm:?} has {address}"), || {
+                shown().contains(&format!(" {address}/64 "))
+            });
+            let shown = shown();
             let global = shown.lines().filter(|line| line.contains("scope global"));
             assert_eq!(global.count(), 1, "{shown}");
         }
-        let routes = in_guest(prefix, vm.name(), "ip -6 route show default");
         let gateway = lan(prefix).gateway6().expect("it has IPv6");
+        let routes = || in_guest(prefix, vm.name(), "ip -6 route show default");
+        wait_until(&format!("{vm:?} has a default route"), || !routes().is_empty());
+        let routes = routes();
         assert!(routes.contains(&format!("via {gateway} dev eth0")), "{routes}");
         assert_eq!(routes.lines().count(), 1, "{routes}");
     }
