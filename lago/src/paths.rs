@@ -234,11 +234,7 @@ impl Paths {
     /// For the program `ssh`: the file of known host keys for a guest that was given its key, or was not, and what becomes of
     /// a key that is not in it (`StrictHostKeyChecking`).
     pub fn known_hosts_of(&self, given: bool) -> (PathBuf, &'static str) {
-        if given {
-            (self.known_hosts(), "yes")
-        } else {
-            (self.learned_known_hosts(), "accept-new")
-        }
+        if given { (self.known_hosts(), "yes") } else { (self.learned_known_hosts(), "accept-new") }
     }
 
     /// The host keys of all VMs, in the form of `ssh_known_hosts`.
