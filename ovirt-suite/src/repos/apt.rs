@@ -74,6 +74,8 @@ impl AptSources {
 
 impl<'a> Apt<'a> {
     fn new(sources: &'a AptSources, dir: &Path) -> Result<Self> {
+        // Apt is also run in another directory.
+        let dir = std::path::absolute(dir).map_err(RepoError::io("find", dir))?;
         let root = dir.join(".apt");
         for part in ["etc/sources.list.d", "state/lists/partial", "cache/archives/partial"] {
             let part = root.join(part);

@@ -38,7 +38,7 @@ pub fn merge(family: Family, sources: &[SourceRepo], output: &Path) -> Result<Ve
         Family::Yum => yum::index(new.path())?,
         Family::Apt => apt::index(new.path())?,
     }
-    put_in_place(&new.keep(), output)?;
+    put_in_place(new.path(), output)?;
     Ok(merged)
 }
 

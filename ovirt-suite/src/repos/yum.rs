@@ -1,12 +1,14 @@
 //! Repositories of RPMs, by dnf and `createrepo_c`.
 
+use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ini::Ini;
 use lago::utils::{HostCommand, parallel};
 
-use super::package::{SourceRepo, newest};
+use super::package::{Package, SourceRepo, newest};
 use super::verify::verify;
 use super::{REPO_LIMIT, RepoError, Result, primary};
 
@@ -41,7 +43,7 @@ impl YumConfig {
 
     /// What is in `dir` from earlier.
     pub(super) fn kept(&self, dir: &Path) -> Result<Vec<SourceRepo>> {
-        self.repositories()?.iter().map(|id| kept(&dir.join(id))).collect()
+        self.repositories()?.iter().map(|id| kept(dir, id)).collect()
     }
 
     /// The names of the repositories that are enabled.
@@ -61,8 +63,11 @@ impl YumConfig {
 
     fn sync_one(&self, dir: &Path, id: &str) -> Result<(SourceRepo, Option<RepoError>)> {
         let place = dir.join(id);
-        let Err(failed) = self.reposync(dir, id) else { return Ok((kept(&place)?, None)) };
-        let earlier = match kept(&place) {
+        let Err(failed) = self.reposync(dir, id) else {
+            note_left_out(dir, id)?;
+            return Ok((kept(dir, id)?, None));
+        };
+        let earlier = match kept(dir, id) {
             Ok(earlier) => earlier,
             Err(missing) => {
                 let (failed, missing) = (Box::new(failed), Box::new(missing));
@@ -77,7 +82,7 @@ impl YumConfig {
     }
 
     fn reposync(&self, dir: &Path, id: &str) -> Result<()> {
-        let own = dir.join(".dnf").join(id);
+        let own = own_dir(dir, id);
         fs::create_dir_all(&own).map_err(RepoError::io("make", &own))?;
         let option = |name: &str, path: &Path| format!("--setopt={name}={}", path.display());
         let mut command = HostCommand::new("dnf")
@@ -111,10 +116,42 @@ impl YumConfig {
     }
 }
 
-/// The newest of what the metadata in a directory list.
-fn kept(dir: &Path) -> Result<SourceRepo> {
-    let packages = newest(primary::read(dir)?, |package| package);
-    Ok(SourceRepo { dir: dir.to_owned(), packages })
+/// Where dnf keeps what it needs for itself.
+fn own_dir(dir: &Path, id: &str) -> PathBuf {
+    dir.join(".dnf").join(id)
+}
+
+/// The list of those packages, by name and architecture, that the configuration leaves out (`excludepkgs`, `includepkgs`).
+fn left_out_list(dir: &Path, id: &str) -> PathBuf {
+    own_dir(dir, id).join("left-out")
+}
+
+fn line(package: &Package) -> String {
+    format!("{}.{}", package.name, package.arch)
+}
+
+/// Notes what dnf did not bring although all went well.
+fn note_left_out(dir: &Path, id: &str) -> Result<()> {
+    let place = dir.join(id);
+    let newest = newest(primary::read(&place)?, |package| package);
+    let left_out = newest.iter().filter(|package| !package.path_in(&place).exists());
+    let list: Vec<_> = left_out.map(line).collect();
+    let path = left_out_list(dir, id);
+    fs::write(&path, list.join("\n")).map_err(RepoError::io("write", &path))
+}
+
+/// The newest of what the metadata of a repository list, without what is left out.
+fn kept(dir: &Path, id: &str) -> Result<SourceRepo> {
+    let path = left_out_list(dir, id);
+    let left_out = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        list => list.map_err(RepoError::io("read", &path))?,
+    };
+    let left_out: HashSet<&str> = left_out.lines().collect();
+    let place = dir.join(id);
+    let mut packages = newest(primary::read(&place)?, |package| package);
+    packages.retain(|package| !left_out.contains(line(package).as_str()));
+    Ok(SourceRepo { dir: place, packages })
 }
 
 /// The packages in a directory of somebody else's, in which nothing is changed.

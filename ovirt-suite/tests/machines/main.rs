@@ -29,6 +29,7 @@ fn suite() -> ExitCode {
         .stage(Stage::new("packages").scenarios(scenarios![
             packages::packages_are_served_to_guests,
             packages::a_program_is_told_the_place_and_its_exit_code_counts,
+            packages::a_program_that_is_tested_with_ends_in_its_own_way,
         ]))
         .stage(Stage::new("engine").scenarios(scenarios![
             continue_on_failure(engine::a_missing_service_is_named),

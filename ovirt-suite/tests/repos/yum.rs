@@ -115,6 +115,20 @@ fn an_earlier_sync_stands_in_for_one_that_fails_only_when_it_is_complete() {
 }
 
 #[test]
+fn what_the_configuration_leaves_out_is_not_missed() {
+    let mut site = Site::new();
+    let config = site.path("el9.repo");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}excludepkgs=vds*\n")).unwrap();
+    let output = site.path("internal_repo/el9");
+    let synced = site.setup().run(&output).unwrap();
+    assert_eq!(shown(&synced.packages), ["engine 4.10-1"]);
+    site.server = None;
+    let again = site.setup().run(&output).unwrap();
+    assert_eq!((shown(&again.packages), again.stale.len()), (vec!["engine 4.10-1".to_owned()], 1));
+}
+
+#[test]
 fn nothing_stands_in_for_the_first_sync() {
     let mut site = Site::new();
     site.server = None;

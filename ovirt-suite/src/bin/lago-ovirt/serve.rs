@@ -2,12 +2,16 @@ use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode};
+use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context as _, bail};
 use ovirt_suite::OvirtPrefix;
 use ovirt_suite::repos::RepoServer;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 /// What shells add to the number of a signal.
@@ -63,9 +67,29 @@ impl RuntestArguments {
         if let Some(server) = &server {
             command.env("OVIRT_REPO_URL", server.url());
         }
-        let status =
-            command.status().with_context(|| format!("cannot run {}", program.display()))?;
+        // A terminal interrupts the program as well, which may have to clean up.
+        flag::register(SIGINT, Arc::default())?;
+        let mut child =
+            command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+        pass_on_signals(&child)?;
+        let status = child.wait()?;
         let code = status.code().or(status.signal().map(|signal| SIGNAL_BASE + signal));
         Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)))
     }
+}
+
+/// What asks this program to end asks the other one.
+fn pass_on_signals(child: &Child) -> anyhow::Result<()> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let (mut asked, ask) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGHUP] {
+        pipe::register(signal, ask.try_clone()?)?;
+    }
+    thread::spawn(move || {
+        while asked.read_exact(&mut [0]).is_ok() {
+            // One that has ended already is as good.
+            let _ = pidfd_send_signal(&process, Signal::TERM);
+        }
+    });
+    Ok(())
 }
