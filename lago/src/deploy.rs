@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::guest::{Cmd, GuestError};
 use crate::paths::Paths;
-use crate::spec::{Domain, InitFile, expanded};
+use crate::spec::{Domain, InitFile, JsonMap, expanded};
 use crate::utils::{FileError, PRIVATE_MODE, create_dir, parallel, write_file};
 use crate::{Prefix, Result, Vm};
 
@@ -99,6 +99,17 @@ impl Prefix {
     pub fn deploy_scripts(&self, vm: &Vm) -> Result<Vec<PathBuf>, DeployError> {
         let names = self.record().deploy_scripts.get(vm.name());
         names.into_iter().flatten().map(|name| self.deploy_script(vm, name)).collect()
+    }
+
+    /// The metadata of a VM, with the scripts by the names of their copies, as Lago shows them.
+    pub(crate) fn metadata_with_copies(&self, vm: &Vm) -> JsonMap {
+        let mut metadata = vm.spec().metadata.clone();
+        let names = self.record().deploy_scripts.get(vm.name()).filter(|names| !names.is_empty());
+        if let Some(names) = names {
+            let copies = names.iter().map(|name| format!("${PREFIX_VARIABLE}/scripts/{name}"));
+            metadata.insert(KEY.to_owned(), copies.collect());
+        }
+        metadata
     }
 
     /// Only what was copied into the prefix is run: a capsule may name any file of this machine.

@@ -111,7 +111,7 @@ fn described(prefix: &Prefix, vm: &Vm) -> Value {
         "cpu_model": spec.cpu_model,
         "vm-type": spec.vm_type,
         "vm-provider": provider(spec),
-        "metadata": spec.metadata,
+        "metadata": prefix.metadata_with_copies(vm),
         "distro": prefix.record().distro(vm.name()),
         "service_provider": spec.service_provider,
         "ssh-user": spec.ssh_user,

@@ -120,7 +120,7 @@ fn a_net_joins_a_bridge_of_the_machine() {
     assert!(missing.contains("there is no bridge br0"), "{missing}");
     shared.bridges().create("br0", false).expect("it can be made");
     shared.lago("prefix", &["start", "--no-wait"]);
-    let short = shared.status("prefix", "Prefix/UUID")[..8].to_owned();
+    let short = shared.status("prefix", "UUID")[..8].to_owned();
     let description = |net| shared.virsh(&["net-dumpxml", &format!("{short}-{net}")]).concat();
     let lan = description("lan");
     assert!(lan.contains("<nat ipv6='yes'>") && lan.contains("host-record=vm0,"), "{lan}");

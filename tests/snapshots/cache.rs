@@ -183,14 +183,14 @@ fn another_memory_size_boots_and_the_command_lists_and_prunes() {
     let ok = |args: &[&str]| run(&mut command(args)).ok();
     let listed = ok(&["list"]);
     let key = cache.entries().unwrap()[0].key.short().to_owned();
-    for shown in [&*key, "on: true", "VMs: vm0", "limit: 10240 MiB", "cache-command/second"] {
+    for shown in [&*key, "on: True", "VMs: vm0", "limit: 10240 MiB", "cache-command/second"] {
         assert!(listed.contains(shown), "{listed}");
     }
     assert!(!ok(&["prune", "--all"]).contains(&key), "a fork stands on it");
     ok(&["off"]);
-    assert!(ok(&["list"]).contains("on: false"));
+    assert!(ok(&["list"]).contains("on: False"));
     let overridden = run(command(&["list"]).env("LAGO_CACHE", "on")).ok();
-    assert!(overridden.contains("on: true"), "{overridden}");
+    assert!(overridden.contains("on: True"), "{overridden}");
     ok(&["on"]);
     Prefix::destroy_at(place.join("second")).unwrap();
     assert!(ok(&["prune", "--all"]).contains(&key));

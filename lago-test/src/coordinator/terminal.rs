@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group};
 use rustix::termios::{OptionalActions, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
 use super::interrupts::Interrupts;
@@ -85,17 +85,16 @@ impl Job {
             if is_called_off {
                 return self.hang_up(&pidfd);
             }
-            self.go_on_if_stopped()?;
+            self.go_on_if_stopped();
         }
     }
 
-    /// The shell's own `suspend` would leave nobody at the terminal.
-    fn go_on_if_stopped(&self) -> io::Result<()> {
-        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-        match rustix::process::waitid(WaitId::Pid(self.group), options)? {
-            Some(_) => Ok(kill_process_group(self.group, Signal::CONT)?),
-            None => Ok(()),
-        }
+    /// The shell's own `suspend` would leave nobody at the terminal. A shell that has wanted the terminal before it had it
+    /// stops its group, and may do that while the group is told to go on: then one process of it runs and another does not,
+    /// and of those that are not children of this process nobody tells. What runs does not mind being told.
+    fn go_on_if_stopped(&self) {
+        // A group that has ended is as good.
+        let _ = kill_process_group(self.group, Signal::CONT);
     }
 
     /// As when its terminal is closed. What does not end then is killed.

@@ -39,7 +39,7 @@ fn vms(prefix: &Prefix) -> anyhow::Result<Value> {
                 "memory": vm.spec().memory,
                 "vcpu": vm.spec().vcpu,
                 "groups": vm.spec().groups,
-                "metadata": vm.spec().metadata,
+                "metadata": prefix.metadata_with_copies(vm),
                 "NICs": nics,
                 "console": vm.console_log(),
             }),
