@@ -74,7 +74,7 @@ fn vms(prefix: &Prefix) -> anyhow::Result<Value> {
                 "root password": vm.root_password(),
                 "status": in_lagos_words(state),
                 "snapshots": names.join(", "),
-                "metadata": vm.metadata(),
+                "metadata": prefix.metadata_with_copies(vm),
                 "NICs": nics(prefix, vm),
             }),
         );
