@@ -24,7 +24,7 @@ pub(crate) fn images() -> Result<()> {
     images::build(Image::value_variants()).context("building the guest images")
 }
 
-/// As [`images`], only those that the demo and the benchmarks use.
+/// As [`images()`], only those that the demo and the benchmarks use.
 pub(crate) fn plain_images() -> Result<()> {
     images::build(&[Image::Mini, Image::Debian]).context("building the guest images")
 }

@@ -1,8 +1,9 @@
 //! Repositories of Debian packages.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use ovirt_suite::repos::{AptSources, Package, RepoError, RepoServer, RepoSetup, Upstream};
 use tempfile::TempDir;
@@ -47,6 +48,13 @@ fn index(dir: &Path) {
     fs::write(dir.join("Packages"), packages).unwrap();
 }
 
+/// A web server tells apt by whole seconds that something has changed.
+fn index_later(dir: &Path) {
+    index(dir);
+    let file = File::options().write(true).open(dir.join("Packages")).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(2)).unwrap();
+}
+
 fn shown(packages: &[Package]) -> Vec<String> {
     let mut shown: Vec<_> =
         packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
@@ -79,7 +87,7 @@ fn what_upstream_does_not_have_any_more_goes() {
     let upstream = site.path("upstream");
     deb(&upstream, "engine", "2:0.1");
     fs::remove_file(upstream.join("vdsm_4.50~rc1_all.deb")).unwrap();
-    index(&upstream);
+    index_later(&upstream);
     let synced = site.setup().run(&site.path("repo")).unwrap();
     assert_eq!(shown(&synced.packages), ["engine 2:0.1"]);
     let left = fs::read_dir(site.path("cache")).unwrap();
