@@ -22,7 +22,7 @@ enum Argument {
     File,
     /// A file of this machine, a colon, and where it goes.
     FileTo,
-    /// A selector: where the password of root, or of an account, comes from.
+    /// A selector: where the password of root, or whatever it is, comes from.
     Password,
     /// A user and a selector.
     UserPassword,
@@ -46,8 +46,6 @@ const OPTIONS: &[(&str, Argument)] = &[
     ("firstboot-command", Argument::Text),
     ("firstboot-install", Argument::Text),
     ("hostname", Argument::Text),
-    ("inject-qemu-ga", Argument::Text),
-    ("inject-virtio-win", Argument::Text),
     ("install", Argument::Text),
     ("link", Argument::Text),
     ("memsize", Argument::Text),
@@ -64,7 +62,7 @@ const OPTIONS: &[(&str, Argument)] = &[
     ("run-command", Argument::Text),
     ("scrub", Argument::Text),
     ("selinux-relabel", Argument::Nothing),
-    ("sm-attach", Argument::Text),
+    ("sm-attach", Argument::Password),
     ("sm-credentials", Argument::UserPassword),
     ("sm-register", Argument::Nothing),
     ("sm-remove", Argument::Nothing),
@@ -248,7 +246,15 @@ fn absolute(
     report: &Report<'_>,
 ) -> String {
     let Split { before, input, value, after } = Split::of(option, &argument);
-    if input != Input::File || value.starts_with('$') {
+    if input != Input::File {
+        return argument;
+    }
+    if value.starts_with('$') {
+        report.mistake(
+            at,
+            format!("`{option}` names its file by a variable that is not known here: {value}"),
+            "write a path; a relative one starts from the init file",
+        );
         return argument;
     }
     let path = directory.join(value);

@@ -83,7 +83,8 @@ impl Network {
 
     /// Adds names, each with an address, for all guests of the environment. A name that was added before with an address of
     /// the same family gets the new one. They belong to the environment: snapshots and forks have them, and a revert takes
-    /// away those that were added since.
+    /// away those that were added since. An IPv6 address that a name had when the networks came up is answered until they are
+    /// down once: libvirt cannot take it away from one that is up.
     ///
     /// ```no_run
     /// # use std::net::IpAddr;
