@@ -86,9 +86,11 @@ impl RepoSetup {
             sources.push(scan(self.family, dir)?);
         }
         let mut stale = Vec::new();
+        // Held until the files are linked.
+        let mut lock = None;
         if let Some((upstream, cache)) = &self.upstream {
             fs::create_dir_all(cache).map_err(RepoError::io("make", cache))?;
-            let _lock = dirlock::lock(cache, Mode::Exclusive, REPO_LIMIT)?;
+            lock = Some(dirlock::lock(cache, Mode::Exclusive, REPO_LIMIT)?);
             for (source, failed) in self.bring(upstream, cache)? {
                 if let Some(failed) = failed {
                     let dir = source.dir.display();
@@ -100,10 +102,10 @@ impl RepoSetup {
                 }
                 sources.push(source);
             }
-            let packages = merge(self.family, &sources, output)?;
-            return Ok(Synced { packages, stale });
         }
-        Ok(Synced { packages: merge(self.family, &sources, output)?, stale })
+        let packages = merge(self.family, &sources, output)?;
+        drop(lock);
+        Ok(Synced { packages, stale })
     }
 
     /// What is in the cache in the end, each with the failure because of which it is of an earlier sync.
