@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use lago::cmd;
 use lago::guest::{GuestError, Ssh, Transferred};
 
 use crate::server::{Kind, START_LIMIT, Server, after};
@@ -133,6 +134,36 @@ fn open_ssh() {
 #[test]
 fn dropbear() {
     both_ways(Kind::Dropbear);
+}
+
+/// Dropbear ends a session when a channel is opened while the sftp server of a closed one is still ending: nearly every
+/// second round of these failed.
+#[test]
+fn commands_between_copies_meet_an_open_session() {
+    for kind in [Kind::OpenSsh, Kind::Dropbear] {
+        let server = Server::start(kind);
+        let (ssh, reach) = server.ssh();
+        let (local, remote) = (server.directory().join("local"), server.directory().join("remote"));
+        fs::write(&local, vec![7; 700_001]).expect("a file");
+        for _ in 0..20 {
+            ssh.copy_to(&local, &remote).expect("copied");
+            ssh.run(&cmd!("cmp", &local, &remote)).expect("ran");
+        }
+        assert_eq!(reach.connections(), 1);
+    }
+}
+
+#[test]
+fn an_sftp_server_that_died_meanwhile_is_replaced() {
+    for kind in [Kind::OpenSshWithSftpServer, Kind::Dropbear] {
+        let server = Server::start(kind);
+        let ssh = ready(&server);
+        let (local, remote) = (server.directory().join("local"), server.directory().join("remote"));
+        fs::write(&local, "content").expect("a file");
+        ssh.copy_to(&local, &remote).expect("copied");
+        assert_eq!(server.kill_sftp_servers(), 1);
+        ssh.copy_from(&remote, server.directory().join("back")).expect("copied back");
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     OpenSsh,
+    /// OpenSSH, with an sftp server that is a process of its own.
+    OpenSshWithSftpServer,
     /// OpenSSH, with no sftp server.
     WithoutSftp,
     Dropbear,
@@ -51,6 +53,9 @@ impl Server {
         let address = free_address();
         let child = match kind {
             Kind::OpenSsh => open_ssh(path, &host, address, "Subsystem sftp internal-sftp"),
+            Kind::OpenSshWithSftpServer => {
+                open_ssh(path, &host, address, "Subsystem sftp /usr/lib/openssh/sftp-server")
+            }
             Kind::WithoutSftp => open_ssh(path, &host, address, ""),
             Kind::Dropbear => dropbear(path, &host, &pair, address),
         };
@@ -92,6 +97,21 @@ impl Server {
             let pid = Pid::from_raw(pid.try_into().expect("a pid")).expect("a pid");
             kill_process(pid, Signal::STOP).expect("stopped");
         }
+    }
+
+    /// Kills the sftp servers that run, and returns how many there were.
+    pub(crate) fn kill_sftp_servers(&self) -> usize {
+        let is_sftp_server = |pid: &u32| {
+            fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name == "sftp-server\n")
+        };
+        let found: Vec<_> =
+            descendants(self.child.id()).into_iter().filter(is_sftp_server).collect();
+        for pid in &found {
+            let pid = Pid::from_raw((*pid).try_into().expect("a pid")).expect("a pid");
+            kill_process(pid, Signal::KILL).expect("killed");
+        }
+        found.len()
     }
 
     fn await_greeting(&self) {

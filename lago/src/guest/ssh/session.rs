@@ -1,14 +1,16 @@
 //! One ssh session: connecting, knowing the guest, being known, and driving libssh2 without blocking.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use ssh_key::{Algorithm, HashAlg, PublicKey};
-use ssh2::{BlockDirections, ErrorCode, MethodType};
+use ssh2::{BlockDirections, ErrorCode, MethodType, Sftp};
 
 use super::Ssh;
 use super::watch::{Fault, Watch};
@@ -54,6 +56,7 @@ const LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED: i32 = -19;
 
 /// An authenticated session. Dropping it cuts the connection first, so that libssh2 has nothing to wait for.
 pub(super) struct Session {
+    idle_sftp: Cell<Option<Sftp>>,
     ssh: ssh2::Session,
     socket: Arc<TcpStream>,
 }
@@ -68,11 +71,28 @@ impl Session {
         ssh.set_tcp_stream(Arc::clone(&socket));
         ssh.set_timeout(DROP_LIMIT_MILLIS);
         ssh.set_blocking(false);
-        Ok(Self { ssh, socket })
+        Ok(Self { idle_sftp: Cell::default(), ssh, socket })
     }
 
     pub(super) fn ssh(&self) -> &ssh2::Session {
         &self.ssh
+    }
+
+    /// An sftp channel that answers: the one that is kept, else a new one. For [`keep_sftp`](Self::keep_sftp) afterwards.
+    pub(super) fn sftp(&self, watch: &Watch<'_>) -> Result<Sftp, Fault> {
+        let Some(sftp) = self.idle_sftp.take() else {
+            return self.drive(watch, || self.ssh.sftp());
+        };
+        self.drive(watch, || sftp.realpath(Path::new(".")))?;
+        Ok(sftp)
+    }
+
+    /// Leaves the channel open as long as the session, so that copying again has nothing to wait for.
+    ///
+    /// Closing it would also meet a bug of dropbear (seen in 2022.83, its issue 258): when the next channel is opened while
+    /// the sftp server of the closed one is still ending, dropbear ends the whole session.
+    pub(super) fn keep_sftp(&self, sftp: Sftp) {
+        self.idle_sftp.set(Some(sftp));
     }
 
     /// Makes a call until it no longer asks to be called again. When the wait ends otherwise, the session is cut.

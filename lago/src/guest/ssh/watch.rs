@@ -16,6 +16,10 @@ const TICK: Duration = Duration::from_millis(500);
 /// libssh2's number for "not yet, call again".
 const LIBSSH2_ERROR_EAGAIN: i32 = -37;
 
+/// libssh2's numbers for a connection that ended.
+const LIBSSH2_ERROR_SOCKET_DISCONNECT: i32 = -13;
+const LIBSSH2_ERROR_SOCKET_RECV: i32 = -43;
+
 /// Why something on a session did not finish.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -52,11 +56,22 @@ impl fmt::Display for Fault {
         match self {
             Self::Limit(limit) => write!(f, "no answer within {:.1} s", limit.as_secs_f64()),
             Self::Gone(reason) => write!(f, "the VM is gone: {reason}"),
+            Self::Ssh(error) if is_closed(error) => {
+                write!(f, "the guest closed the connection ({})", error.message())
+            }
             Self::Ssh(error) => f.write_str(error.message()),
             Self::Io(error) => error.fmt(f),
             Self::Local { stream, error } => write!(f, "{stream}: {error}"),
         }
     }
+}
+
+/// Whether libssh2's message is about something that the connection's end cut off.
+fn is_closed(error: &ssh2::Error) -> bool {
+    matches!(
+        error.code(),
+        ErrorCode::Session(LIBSSH2_ERROR_SOCKET_DISCONNECT | LIBSSH2_ERROR_SOCKET_RECV)
+    )
 }
 
 impl From<ssh2::Error> for Fault {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Ssh;
+use super::session::Session;
 use super::watch::{Fault, Watch};
 use crate::guest::{Cmd, ConnectStep, GuestError, Result};
 use remote::Remote;
@@ -80,29 +81,20 @@ fn transfer(
     copy: impl FnOnce(&Remote<'_>) -> Result<Transferred, Trouble>,
 ) -> Result<Transferred> {
     let watch = Watch::new(&*ssh.reach, limit);
-    let (session, sftp) =
-        ssh.start(&watch, |session, watch| session.drive(watch, || session.ssh().sftp()))?;
-    let guest = Remote::new(&session, sftp, watch);
-    let copied = copy(&guest);
-    if let Err(Trouble::Session(_)) = copied {
+    let (session, sftp) = ssh.start(&watch, Session::sftp)?;
+    let copied = copy(&Remote::new(&session, &sftp, watch));
+    if let Err(Trouble::Session(fault)) = copied {
+        // First, so that closing the channel waits for nothing.
         session.cut();
+        return Err(ssh.explain(fault, what, String::new()));
     }
-    drop(guest);
-    match copied {
-        Ok(transferred) => {
-            ssh.pool.put(session);
-            Ok(transferred)
-        }
-        Err(Trouble::Session(fault)) => Err(ssh.explain(fault, what, String::new())),
-        Err(trouble) => {
-            ssh.pool.put(session);
-            Err(GuestError::Transfer {
-                vm: ssh.target.vm.clone(),
-                what: what.to_owned(),
-                detail: trouble.to_string(),
-            })
-        }
-    }
+    session.keep_sftp(sftp);
+    ssh.pool.put(session);
+    copied.map_err(|trouble| GuestError::Transfer {
+        vm: ssh.target.vm.clone(),
+        what: what.to_owned(),
+        detail: trouble.to_string(),
+    })
 }
 
 /// What is named to be copied has to be one of the two; below it, other things are left out.

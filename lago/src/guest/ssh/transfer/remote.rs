@@ -22,12 +22,12 @@ const PERMISSIONS: u32 = 0o7777;
 
 pub(super) struct Remote<'a> {
     session: &'a Session,
-    sftp: Sftp,
+    sftp: &'a Sftp,
     watch: Watch<'a>,
 }
 
 impl<'a> Remote<'a> {
-    pub(super) fn new(session: &'a Session, sftp: Sftp, watch: Watch<'a>) -> Self {
+    pub(super) fn new(session: &'a Session, sftp: &'a Sftp, watch: Watch<'a>) -> Self {
         Self { session, sftp, watch }
     }
 
