@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use lago::capsule::{self, OpenOptions, SaveOptions};
-use lago_system_tests::{Environment, Place, in_guest, repository, store};
+use lago_system_tests::{DISKS, Environment, Place, in_guest, repository, store, wait_until};
 
 /// The vendor of the tests' variables.
 const VENDOR: &str = "5e1f0c3a-6d0b-4a76-9d7b-1d2f6a7c8e90";
@@ -75,14 +75,17 @@ fn starts_from_uefi(prefix: &Environment) {
         "cd /sys/firmware/efi/efivars; current=$(cat BootCurrent-* | od -An -t x1 -j 4 | awk '{ print toupper($2 $1) }'); \
          tr -d '\\000' < Boot$current-8be4df61-93ca-11d2-aa0d-00e098032b8c | strings",
     );
-    assert!(started_from.contains("QEMU HARDDISK QM0000"), "{started_from}");
+    assert!(started_from.contains("QEMU HARDDISK hda"), "{started_from}");
     let file = prefix.paths().nvram("vm0");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7077, 0);
 }
 
 fn disks_are_on_all_buses(prefix: &Environment) {
-    let seen = in_guest(prefix, "vm0", "cd /sys/block && ls -d vd* sd* sr*; head -n 1 /dev/sr0");
-    assert_eq!(seen, "sda\nsr0\nvda\nvdb\na CD of the tests\n");
+    // SCSI disks are looked for while the guest starts.
+    wait_until("the disks and the CD", || {
+        in_guest(prefix, "vm0", DISKS) == "sda 32 sd\nvda 1024 vd\nvdb 1 vd\n"
+            && in_guest(prefix, "vm0", "head -n 1 /dev/sr0 || true") == "a CD of the tests\n"
+    });
 }
 
 /// Writes a variable that survives power-off (1), and can be read by firmware (2) and system (4).

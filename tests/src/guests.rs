@@ -4,6 +4,18 @@ use lago::{Prefix, cmd};
 
 use crate::wait_until;
 
+/// A script that prints a guest's disks by their serial numbers, each with its size in MiB and the beginning of the kernel's
+/// name. The rest of that name depends on the order in which the kernel found the disks.
+pub const DISKS: &str = r#"
+for disk in /sys/block/vd* /sys/block/sd*; do
+    case $disk in
+        *\*) continue ;;
+        */vd*) serial=$(cat "$disk/serial") name=vd ;;
+        *) serial=$(tail -c +5 "$disk/device/vpd_pg80") name=sd ;;
+    esac
+    echo "$serial $(($(cat "$disk/size") / 2048)) $name"
+done | sort"#;
+
 /// What a script in a guest writes, which has to succeed.
 #[track_caller]
 pub fn in_guest(prefix: &Prefix, vm: &str, script: &str) -> String {

@@ -17,7 +17,7 @@ mod traces;
 mod wait;
 
 pub use environment::Environment;
-pub use guests::{connect, identity, in_guest, received};
+pub use guests::{DISKS, connect, identity, in_guest, received};
 pub use images::{repository, repository_manifest};
 pub use lago_program::{Ran, lago, lago_path, run, run_within};
 pub use place::{Place, init_file, store, target};

@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 use crate::host::Acceleration;
 use crate::spec::{InitFile, SubnetRange};
 
-/// The version of an entry's layout. One of another version is never found.
-pub const CACHE_FORMAT: u32 = 3;
+/// The version of an entry's layout and of its machines' devices. One of another version is never found.
+pub const CACHE_FORMAT: u32 = 4;
 
 /// How many letters of a key tell it from the others for people.
 const SHORT: usize = 12;

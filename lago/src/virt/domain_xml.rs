@@ -82,7 +82,7 @@ pub struct DiskDevice {
     pub path: PathBuf,
     /// The format of the image: `qcow2` or `raw`.
     pub format: &'static str,
-    /// The name of the device in the guest, such as `vda`; its letters choose the bus.
+    /// The name of the device, such as `vda`; its letters choose the bus. It is the disk's serial number in the guest.
     pub dev: String,
     /// A disk that the guest may not write to.
     pub read_only: bool,
@@ -326,8 +326,8 @@ impl DiskDevice {
             .child(driver)
             .child(Element::new("source").attribute("file", self.path.display()))
             .child(Element::new("target").attribute("dev", &self.dev).attribute("bus", self.bus()))
-            // A guest may call a disk that comes later by another letter.
-            .children(self.detachable.then(|| Element::text("serial", &self.dev)))
+            // By this a guest knows it. Its letters follow the order in which drivers find disks.
+            .child(Element::text("serial", &self.dev))
             .children(self.read_only.then(|| Element::new("readonly")))
     }
 }
