@@ -94,14 +94,18 @@ pub enum GuestError {
         detail: String,
     },
     /// The guest did not answer ssh in time.
-    #[error("{vm}: ssh does not answer after {limit:?}; the last try failed so: {last}{console}")]
+    #[error(
+        "{vm}: ssh does not answer after {limit:?}; the last try failed so: {last}{unfinished}{console}"
+    )]
     NotReady {
         /// The VM's name.
         vm: String,
         /// How long was waited.
         limit: Duration,
-        /// How the last try ended.
+        /// How the last try ended that came to its end; how far the only one was, if the limit cut that off.
         last: Box<GuestError>,
+        /// How far a try was that began after it and was cut off by the limit, if there was one.
+        unfinished: String,
         /// The console's last lines, under a heading, if any.
         console: String,
     },

@@ -117,11 +117,12 @@ impl Ssh {
     /// Ends early when the VM is gone, when another host key is offered, or when our own key is unusable.
     ///
     /// # Errors
-    /// [`GuestError::NotReady`] with the last try's failure and the console's last lines when the limit passes, else what
-    /// ended the wait.
+    /// [`GuestError::NotReady`] with how the last try failed that came to its end and the console's last lines when the limit
+    /// passes, else what ended the wait.
     pub fn wait(&self, limit: Duration) -> Result<()> {
         let watch = Watch::new(&*self.reach, limit).of_any_run();
         let mut interval = FIRST_INTERVAL;
+        let mut failed = None;
         loop {
             let began = Instant::now();
             let last = match self.open_session(&watch) {
@@ -135,9 +136,13 @@ impl Ssh {
             if let Some(reason) = self.reach.gone() {
                 return Err(self.explain(Fault::Gone(reason), "waiting for ssh", String::new()));
             }
-            if watch.remaining() <= interval {
-                return Err(self.not_ready(limit, last));
+            if watch.remaining().is_zero() {
+                return Err(self.not_ready(limit, failed, Some(last)));
             }
+            if watch.remaining() <= interval {
+                return Err(self.not_ready(limit, Some(last), None));
+            }
+            failed = Some(last);
             thread::sleep(interval.saturating_sub(began.elapsed()));
             interval = (interval * 2).min(LONGEST_INTERVAL);
         }
@@ -264,13 +269,22 @@ impl Ssh {
         &self.target
     }
 
-    fn not_ready(&self, limit: Duration, last: GuestError) -> GuestError {
-        GuestError::NotReady {
-            vm: self.target.vm.clone(),
-            limit,
-            last: Box::new(last),
-            console: self.console(),
-        }
+    /// `failed` is the last try that came to its end. One that the limit has cut off says how far it was, and nothing of why
+    /// the guest does not let us in.
+    fn not_ready(
+        &self,
+        limit: Duration,
+        failed: Option<GuestError>,
+        cut_off: Option<GuestError>,
+    ) -> GuestError {
+        let (last, unfinished) = match (failed, cut_off) {
+            (Some(failed), Some(cut_off)) => {
+                (failed, format!("; the limit cut off another one: {cut_off}"))
+            }
+            (failed, cut_off) => (failed.or(cut_off).expect("one try is made"), String::new()),
+        };
+        let (vm, console) = (self.target.vm.clone(), self.console());
+        GuestError::NotReady { vm, limit, last: Box::new(last), unfinished, console }
     }
 
     /// The error for a fault of ours or of libssh2's.

@@ -81,8 +81,24 @@ mod tests {
         for file in [aside, path] {
             let text = fs::read_to_string(&file).unwrap();
             assert!(text.lines().all(|line| line.ends_with(&"x".repeat(500))));
-            assert!((text.len() as u64) < LOG_SIZE + 10_000, "{} bytes", text.len());
         }
+    }
+
+    /// Several may go on with the full one while another puts it aside, however long that takes.
+    #[test]
+    fn one_writer_alone_goes_no_more_than_a_line_beyond_the_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOG_FILE);
+        let mut log = LogFile::open(path.clone()).unwrap();
+        let line = [b'x'; 1000];
+        for _ in 0..=2 * LOG_SIZE / 1000 {
+            log.rotate_if_full();
+            log.append(&line);
+        }
+        let size = |path| fs::metadata(path).unwrap().len();
+        let aside = size(dir.path().join("lago.log.1"));
+        assert!((LOG_SIZE..LOG_SIZE + 1000).contains(&aside), "{aside} bytes");
+        assert!(size(path) < LOG_SIZE + 1000);
     }
 
     #[test]
