@@ -4,6 +4,7 @@ use super::recipe::Recipe;
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::fs::{self, File, Permissions, TryLockError};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,7 @@ impl Cache {
         self.dir.join(format!("{}-{name}-{}.tar", recipe.name, recipe.hash))
     }
 
+    /// The manifest of whichever checkout built last.
     pub(super) fn manifest(&self) -> PathBuf {
         self.dir.join("repo.json")
     }
@@ -76,17 +78,32 @@ impl Cache {
         Ok(path)
     }
 
-    /// Writes a file so that a reader sees the old one or the new one, never a part.
+    /// Writes a file beside the images.
     pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<()> {
-        let file = tempfile::NamedTempFile::new_in(&self.dir)
-            .with_context(|| format!("making a file in {}", self.dir.display()))?;
-        fs::write(file.path(), content)
-            .with_context(|| format!("writing {}", file.path().display()))?;
-        self.publish(file.path(), name)?;
-        // It has got its name: there is nothing left to remove.
-        let _ = file.into_temp_path().keep();
-        Ok(())
+        write(&self.dir.join(name), content)
     }
+}
+
+/// The manifest of this checkout, in its target directory, where the tests of this checkout find it too.
+pub(super) fn checkout_manifest() -> Result<PathBuf> {
+    let program = env::current_exe().context("finding this program")?;
+    let target = program.ancestors().nth(2).context("cargo puts programs into target/*")?;
+    let dir = target.join("lago/images");
+    fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+    Ok(dir.join("repo.json"))
+}
+
+/// Writes a file so that a reader sees the old one or the new one, never a part. It is readable by its owner only.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let dir = path.parent().context("a file is in a directory")?;
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok::<_, anyhow::Error>(())
+    };
+    write().with_context(|| format!("writing {}", path.display()))
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

@@ -59,9 +59,9 @@ pub(crate) fn build(images: &[Image]) -> Result<()> {
     build_all(images, false)
 }
 
-/// Where the manifest of the template repository lies that lists the images.
+/// Where the manifest of the template repository lies that lists the images of this checkout's recipes.
 pub(crate) fn repository() -> Result<PathBuf> {
-    Ok(Cache::locate()?.manifest())
+    cache::checkout_manifest()
 }
 
 /// Where the packages of a web server lie that `dpkg -i` installs in the image `debian`, a tar file.
@@ -89,6 +89,6 @@ fn build_all(images: &[Image], rebuild: bool) -> Result<()> {
         }
         repository::list(&recipe, &cache)?;
     }
-    println!("images: the template repository is {}", cache.manifest().display());
+    println!("images: the template repository is {}", repository()?.display());
     Ok(())
 }

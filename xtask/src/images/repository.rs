@@ -1,7 +1,8 @@
 //! The template repository: a manifest in Lago's form that lists the newest image of each recipe, with a hash and
-//! metadata beside each image.
+//! metadata beside each image. Each checkout has a manifest of its own, as another one may have other recipes; the one beside
+//! the images is of whichever built last.
 
-use super::cache::Cache;
+use super::cache::{self, Cache};
 use super::recipe::Recipe;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -20,19 +21,19 @@ struct Manifest {
     sources: BTreeMap<String, serde_json::Value>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Template {
     versions: BTreeMap<String, Version>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Version {
     source: String,
     handle: String,
     timestamp: String,
 }
 
-/// Lists the image of this recipe as the template of its name. Other templates stay as they are.
+/// Lists the image of this recipe as the template of its name in both manifests. Other templates stay as they are.
 pub(super) fn list(recipe: &Recipe, cache: &Cache) -> Result<()> {
     let image = cache.image(recipe);
     let modified = fs::metadata(&image).and_then(|metadata| metadata.modified());
@@ -43,23 +44,25 @@ pub(super) fn list(recipe: &Recipe, cache: &Cache) -> Result<()> {
         timestamp: modified.duration_since(UNIX_EPOCH)?.as_secs().to_string(),
     };
 
-    let mut manifest = read(cache)?;
-    let versions = BTreeMap::from([(recipe.hash.clone(), version)]);
-    manifest.templates.insert(recipe.name.clone(), Template { versions });
-    cache.write("repo.json", &serde_json::to_vec_pretty(&manifest)?)
+    let template = Template { versions: BTreeMap::from([(recipe.hash.clone(), version)]) };
+    for path in [cache.manifest(), cache::checkout_manifest()?] {
+        let mut manifest = read(&path, cache)?;
+        manifest.templates.insert(recipe.name.clone(), template.clone());
+        cache::write(&path, &serde_json::to_vec_pretty(&manifest)?)?;
+    }
+    Ok(())
 }
 
 /// The manifest as it is, without the templates whose images were removed.
-fn read(cache: &Cache) -> Result<Manifest> {
+fn read(path: &Path, cache: &Cache) -> Result<Manifest> {
     let root = json!({ "type": "file", "args": { "root": cache.dir() } });
     let mut manifest = Manifest {
         name: "fixtures".to_owned(),
         templates: BTreeMap::new(),
         sources: BTreeMap::from([("local".to_owned(), root)]),
     };
-    let path = cache.manifest();
     if path.exists() {
-        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let old: Manifest = serde_json::from_slice(&text).with_context(|| {
             format!("{} is no manifest: remove it, it will be written again", path.display())
         })?;
