@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::inputs::file_input;
-use super::{FileInput, Key, KeyInputs, STARTED};
+use super::{CACHE_FORMAT, FileInput, Key, KeyInputs, STARTED};
+use crate::constants::VERSION;
 use crate::host::Host;
 use crate::paths::Paths;
 use crate::prefix::layers;
@@ -46,6 +47,36 @@ pub(super) struct Manifest {
     pub(super) made: SystemTime,
     /// What never changes in it, with paths from its directory.
     files: Vec<FileInput>,
+}
+
+/// As much of a [`Manifest`] as every version of lago writes.
+#[derive(Deserialize)]
+struct Maker {
+    inputs: MakerInputs,
+}
+
+#[derive(Deserialize)]
+struct MakerInputs {
+    format: u32,
+    lago: String,
+}
+
+impl Maker {
+    /// Nothing is wrong with what another version has made, but this one cannot read it.
+    fn check(paths: &Paths) -> Result<(), String> {
+        match read_json::<Self>(&manifest_path(paths)) {
+            Ok(Self { inputs: MakerInputs { format, lago } }) if format != CACHE_FORMAT => {
+                let remedy =
+                    if format < CACHE_FORMAT { "; `lago cache prune` removes it" } else { "" };
+                Err(format!(
+                    "it was made by another version of lago ({lago}, format {format}; this is {VERSION}, format \
+                     {CACHE_FORMAT}){remedy}"
+                ))
+            }
+            // What is unreadable has more to say of itself.
+            _ => Ok(()),
+        }
+    }
 }
 
 fn manifest_path(paths: &Paths) -> PathBuf {
@@ -89,10 +120,15 @@ impl Entry {
         if paths.unfinished().exists() || !paths.is_prefix() {
             return Err("it was not finished".to_owned());
         }
+        Maker::check(paths)?;
         let read: Result<Manifest, _> = read_json(&manifest_path(paths));
         let manifest = read.map_err(|error| error.to_string())?;
         if manifest.inputs.key() != *key {
-            return Err(format!("{} is of another environment", manifest_path(paths).display()));
+            let path = manifest_path(paths);
+            return Err(format!(
+                "{} is of another environment, or another version of lago read it otherwise",
+                path.display()
+            ));
         }
         for file in &manifest.files {
             let path = paths.prefix().join(&file.path);

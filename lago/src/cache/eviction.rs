@@ -256,6 +256,21 @@ mod tests {
     }
 
     #[test]
+    fn what_another_version_made_is_called_so_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path().join("cache"), u64::MAX);
+        let key = entry(&cache, 1, 100);
+        let paths = Paths::new(cache.path(&key));
+        fs::write(paths.record(), "{}").unwrap();
+        let manifest = r#"{"inputs": {"format": 1, "lago": "0.0.9", "other": []}, "when": 7}"#;
+        fs::write(paths.prefix().join("entry.json"), manifest).unwrap();
+        let damage = cache.entries().unwrap()[0].damage.clone().unwrap();
+        assert!(damage.starts_with("it was made by another version of lago (0.0.9"), "{damage}");
+        assert_eq!(cache.prune(Prune::Useless).unwrap().len(), 1);
+        assert_eq!(left(&cache), []);
+    }
+
+    #[test]
     fn what_others_stand_on_or_work_on_stays() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path().join("cache"), 0);
