@@ -8,13 +8,14 @@ use super::{CACHE_FORMAT, Cache, FileInput, Key, KeyInputs, TemplateInput};
 use crate::constants::VERSION;
 use crate::deploy;
 use crate::host::{self, Acceleration, versions};
-use crate::prefix::{HostKind, InitOptions};
+use crate::prefix::{FileBase, HostKind, InitOptions};
 use crate::spec::{BuildStep, Disk, DiskFormat, DiskKind, FileSource, Firmware, VmProvider};
 use crate::sysprep;
 use crate::templates::{
-    StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template, layer_name,
+    ImageFormat, StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template,
+    is_compressed, layer_name,
 };
-use crate::utils::error_chain;
+use crate::utils::{FileError, error_chain};
 
 /// What an environment cannot be cached for.
 type Reason = String;
@@ -50,7 +51,10 @@ impl Cache {
             for disk in &domain.disks {
                 match source(vm, disk)? {
                     Source::Empty => {}
-                    Source::File(path) => files.push(file_input(path)?),
+                    Source::File(path) if disk.build.is_empty() => files.push(file_input(path)?),
+                    Source::File(path) => {
+                        templates.push(built_on_file(options, vm, disk, path)?);
+                    }
                     Source::Template { name, version } => {
                         templates.push(self.template(options, name, version, &disk.build)?);
                     }
@@ -124,6 +128,33 @@ impl Cache {
     }
 }
 
+/// What `build` steps make of an image of the user's: a layer that stands on it.
+fn built_on_file(
+    options: &InitOptions,
+    vm: &str,
+    disk: &Disk,
+    path: &Path,
+) -> Result<TemplateInput, Reason> {
+    let store = options.store.as_deref().ok_or("there is no template store")?;
+    let find = || {
+        if is_compressed(path)? {
+            return Ok(None);
+        }
+        let path = path.canonicalize().map_err(FileError::io("find", path))?;
+        let base = FileBase::of(&path, ImageFormat::of_file(&path)?)?;
+        let key = base.key(&disk.build)?;
+        let version = base.layer_name(&key);
+        let path = TemplateStore::open(store)?.path().join(&version);
+        let digest = key.as_hex().to_owned();
+        Ok(Some(TemplateInput { version, digest, path, sysprep: None }))
+    };
+    let found = find().map_err(|error: crate::Error| error_chain(&error))?;
+    found.ok_or_else(|| {
+        let (disk, path) = (&disk.name, path.display());
+        format!("disk {disk} of VM {vm} is built on {path}, which is compressed")
+    })
+}
+
 /// Where the content of a disk comes from.
 enum Source<'a> {
     Empty,
@@ -133,9 +164,6 @@ enum Source<'a> {
 
 fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
     let refused = |what: &str| Err(format!("disk {} of VM {vm} {what}", disk.name));
-    if !disk.build.is_empty() && !matches!(disk.kind, DiskKind::Template { .. }) {
-        return refused("has `build` steps, and is not made from a template");
-    }
     match &disk.kind {
         DiskKind::Template { name, version, .. } => {
             Ok(Source::Template { name, version: version.as_deref() })
@@ -249,6 +277,27 @@ mod tests {
         assert_eq!(layer.path.file_name().unwrap().to_str(), Some(&*layer.version));
         fs::write(at.join("motd"), "two").unwrap();
         assert_ne!(inputs(upload).key(), built.key());
+    }
+
+    #[test]
+    fn what_is_built_on_a_file_is_a_layer_of_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("root.img");
+        fs::write(&image, "one").unwrap();
+        let disk = |path: &Path| {
+            let build = "build: [{virt-customize: {mkdir: /srv/a}}]";
+            format!("{{type: template, template_type: qcow2, path: {}, {build}}}", path.display())
+        };
+        let first = inputs(dir.path(), &disk(&image)).unwrap();
+        let layer = &first.templates[0];
+        assert!(layer.version.starts_with("file:root.img:"), "{layer:?}");
+        assert!(layer.path.starts_with(dir.path().canonicalize().unwrap()), "{layer:?}");
+        fs::write(&image, "three").unwrap();
+        assert_ne!(inputs(dir.path(), &disk(&image)).unwrap().key(), first.key());
+        let compressed = dir.path().join("root.img.gz");
+        fs::write(&compressed, b"\x1f\x8b\x08\0\0\0\0\0").unwrap();
+        let reason = inputs(dir.path(), &disk(&compressed)).unwrap_err();
+        assert!(reason.contains("compressed"), "{reason}");
     }
 
     #[test]

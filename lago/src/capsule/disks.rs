@@ -210,8 +210,9 @@ mod tests {
         let store = TemplateStore::open(&at.join("store")).unwrap();
         let base = store.download(&version).unwrap();
         let (key, id) = ("ab".repeat(32).parse().unwrap(), uuid::Uuid::new_v4());
-        let layer =
-            store.acquire_layer(&base, &key, id, at, |_| Ok::<_, crate::Error>(())).unwrap();
+        let layer = store
+            .acquire_layer(&(&base).into(), &key, id, at, |_| Ok::<_, crate::Error>(()))
+            .unwrap();
         let below = layer.path.to_str().unwrap();
         qemu_img(at, &["create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", "a"]);
         let disks =

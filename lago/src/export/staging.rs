@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::ExportError;
 use crate::Result;
-use crate::dirlock::{self, DirLock, LOCK_FILE, Mode};
-use crate::utils::{FileError, PRIVATE_MODE, create_dir, with_rollback, write_file};
+use crate::dirlock::LOCK_FILE;
+use crate::utils::{FileError, PRIVATE_MODE, ScratchDir, create_dir, with_rollback, write_file};
 
 /// How the names of such directories begin.
 const BEGINNING: &str = ".lago-export-";
@@ -16,26 +16,23 @@ const BEGINNING: &str = ".lago-export-";
 /// A directory in the one that the files are for, so that they only have to be renamed. It is removed with this value, and
 /// so is the other one, if it was made for the export and is empty.
 pub(super) struct Staging {
-    directory: tempfile::TempDir,
-    target: PathBuf,
+    /// It goes before the one that it is in.
+    directory: ScratchDir,
+    target: Target,
+}
+
+/// Where the files are to be.
+struct Target {
+    path: PathBuf,
     made: bool,
-    /// Tells others that somebody works in it.
-    _lock: DirLock,
 }
 
 impl Staging {
     pub(super) fn begin(target: &Path) -> Result<Self> {
         let made = !target.exists();
         create_dir(target)?;
-        if let Err(error) = sweep(target) {
-            tracing::warn!("what is left of other exports cannot be removed: {error}");
-        }
-        let directory = tempfile::Builder::new()
-            .prefix(BEGINNING)
-            .tempdir_in(target)
-            .map_err(FileError::io("make a directory in", target))?;
-        let lock = dirlock::lock(directory.path(), Mode::Exclusive, std::time::Duration::ZERO)?;
-        Ok(Self { directory, target: target.to_owned(), made, _lock: lock })
+        let target = Target { path: target.to_owned(), made };
+        Ok(Self { directory: ScratchDir::make(&target.path, BEGINNING)?, target })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -47,7 +44,7 @@ impl Staging {
         &self,
         names: impl Iterator<Item = String>,
     ) -> Result<(), ExportError> {
-        for path in names.map(|name| self.target.join(name)) {
+        for path in names.map(|name| self.target.path.join(name)) {
             if fs::symlink_metadata(&path).is_ok() {
                 return Err(ExportError::Exists { path });
             }
@@ -65,7 +62,7 @@ impl Staging {
         names.sort_by_key(|name| name == last);
         with_rollback(|rollback| {
             for name in &names {
-                let (from, to) = (self.path().join(name), self.target.join(name));
+                let (from, to) = (self.path().join(name), self.target.path.join(name));
                 self.require_free([name.to_string_lossy().into_owned()].into_iter())?;
                 fs::rename(&from, &to).map_err(FileError::io("write", &to))?;
                 rollback.defer("remove what was exported", move || fs::remove_file(to));
@@ -82,27 +79,11 @@ impl Staging {
     }
 }
 
-impl Drop for Staging {
+impl Drop for Target {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(self.directory.path()) {
-            tracing::warn!("cannot remove {}: {error}", self.directory.path().display());
-        }
         if self.made {
             // What was exported is in it, or somebody else's.
-            let _ = fs::remove_dir(&self.target);
+            let _ = fs::remove_dir(&self.path);
         }
     }
-}
-
-/// Removes what killed processes have left.
-fn sweep(target: &Path) -> Result<()> {
-    let entries = fs::read_dir(target).map_err(FileError::io("read", target))?;
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let is_left =
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(BEGINNING));
-        if is_left && path.is_dir() && dirlock::try_lock(&path, Mode::Exclusive)?.is_some() {
-            fs::remove_dir_all(&path).map_err(FileError::io("remove", &path))?;
-        }
-    }
-    Ok(())
 }

@@ -102,12 +102,14 @@ fn make_disk(
     let _span = tracing::info_span!("disk", vm, name = disk.name).entered();
     let target = Target { vm, disk, path: paths.disk(vm, &disk.name, extension(disk.format)) };
     let mut metadata = Metadata::new();
+    let mut is_built = disk.build.is_empty();
     let path = match &disk.kind {
         DiskKind::Template { name, version, size } => {
             let image = options.template(id, name, version.as_deref(), paths.prefix())?;
             let image = options.built(&image, &disk.build, id, paths.prefix());
             let image = image.map_err(|source| target.error(source))?;
             metadata = image.metadata;
+            is_built = true;
             let backing = Backing { path: image.path, format: image.format };
             target.overlay(&backing, *size)?
         }
@@ -117,18 +119,25 @@ fn make_disk(
                 Some(base) => Some(options.base(id, base, paths.prefix())?),
                 None => target.absent_base(&image, id, options, paths)?,
             };
-            match base {
-                Some(base) => {
-                    let layer = target.layer(&image, &base, *size)?;
-                    metadata = base.metadata;
-                    layer
-                }
-                None => target.overlay(&target.backing(&image)?, *size)?,
+            if let Some(base) = base {
+                let layer = target.layer(&image, &base, *size)?;
+                metadata = base.metadata;
+                layer
+            } else {
+                let built = target.built(&image, id, options, paths)?;
+                is_built |= built.is_some();
+                target.overlay(&built.map_or_else(|| target.backing(&image), Ok)?, *size)?
             }
         }
         DiskKind::Empty { size } => target.empty(*size)?,
         DiskKind::File { source: FileSource::Path(path), make_a_copy: true } => {
-            target.copy(path)?
+            match target.built(path, id, options, paths)? {
+                Some(built) => {
+                    is_built = true;
+                    target.flattened(&built)?
+                }
+                None => target.copy(path)?,
+            }
         }
         DiskKind::File { source: FileSource::Path(path), make_a_copy: false } => {
             target.backing(path)?.path
@@ -138,9 +147,10 @@ fn make_disk(
         }
     };
     let path = require_text(path)?;
-    if !matches!(disk.kind, DiskKind::Template { .. }) && !disk.build.is_empty() {
+    if !is_built {
         // Nobody else stands on it.
-        let built = sysprep::run_build(&path, &disk.build, options.acceleration.resolve());
+        let built =
+            sysprep::run_build(&path, &disk.build, options.acceleration.resolve(), &paths.images());
         built.map_err(|source| target.error(source))?;
     }
     let path = path.strip_prefix(paths.prefix()).map_or(path.clone(), Path::to_owned);
@@ -247,6 +257,38 @@ impl Target<'_> {
         };
         put().map_err(|source| self.error(source))?;
         Ok(copied)
+    }
+
+    /// What the `build` steps make of an image of the user's, for all prefixes. None where a layer has nothing to stand on but
+    /// what is this prefix's.
+    fn built(
+        &self,
+        image: &Path,
+        id: Uuid,
+        options: &InitOptions,
+        paths: &Paths,
+    ) -> Result<Option<Backing>> {
+        let shared = !image.starts_with(paths.prefix())
+            && !is_compressed(image).map_err(|source| self.error(source))?;
+        if self.disk.build.is_empty() || options.store.is_none() || !shared {
+            return Ok(None);
+        }
+        let backing = self.backing(image)?;
+        let built = options.built_on_file(&backing, &self.disk.build, id, paths.prefix());
+        Ok(Some(built.map_err(|source| self.error(source))?))
+    }
+
+    /// A copy of what a layer and all below it hold.
+    fn flattened(&self, layer: &Backing) -> Result<PathBuf> {
+        write_file(&self.path, b"", PRIVATE_MODE)?;
+        HostCommand::new("qemu-img")
+            .args(["convert", "-q", "-f", layer.format.as_str(), "-O"])
+            .arg(self.disk.format.qemu_name())
+            .args([&layer.path, &self.path])
+            .limit(COPY_LIMIT)
+            .run()
+            .map_err(|source| self.error(source))?;
+        Ok(self.path.clone())
     }
 
     fn copy(&self, from: &Path) -> Result<PathBuf> {

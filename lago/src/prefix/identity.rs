@@ -150,7 +150,8 @@ fn change(
         parallel(some, |(vm, number, modifications)| {
             let disk = &disks[*vm][*number];
             let path = paths.prefix().join(&disk.path);
-            sysprep::apply(&path, modifications, acceleration).map_err(|source| PrefixError::Disk {
+            let applied = sysprep::apply(&path, modifications, acceleration, &paths.images());
+            applied.map_err(|source| PrefixError::Disk {
                 vm: (*vm).to_owned(),
                 disk: disk.dev.clone(),
                 source: Box::new(source),

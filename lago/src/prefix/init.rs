@@ -17,8 +17,7 @@ use crate::dirlock::{self, DirLock, Mode};
 use crate::host::{self, AccelerationChoice};
 use crate::paths::{Paths, default_lease_dir, default_store};
 use crate::spec::{
-    BuildStep, Domain, Firmware, InitFile, Plan, PlannedVm, SubnetRange, SysprepBackend,
-    TemplateBase,
+    Domain, Firmware, InitFile, Plan, PlannedVm, SubnetRange, SysprepBackend, TemplateBase,
 };
 use crate::templates::{
     Digest, StoredImage, TemplateRepository, TemplateStore, find_template, repositories,
@@ -253,24 +252,7 @@ impl InitOptions {
         Ok(self.template_store()?.acquire(version, id, prefix)?)
     }
 
-    /// What `build` steps make of a template's image: it is in the store, or made now. The image itself if there are no steps.
-    pub(super) fn built(
-        &self,
-        image: &StoredImage,
-        steps: &[BuildStep],
-        id: Uuid,
-        prefix: &Path,
-    ) -> Result<StoredImage> {
-        if steps.is_empty() {
-            return Ok(image.clone());
-        }
-        let key = sysprep::build_key(&image.digest, steps)?;
-        self.template_store()?.acquire_layer(image, &key, id, prefix, |overlay| {
-            Ok(sysprep::run_build(overlay, steps, self.acceleration.resolve())?)
-        })
-    }
-
-    fn template_store(&self) -> Result<TemplateStore> {
+    pub(super) fn template_store(&self) -> Result<TemplateStore> {
         let store = TemplateStore::open(self.store.as_deref().ok_or(PrefixError::NoStore)?)?;
         if self.is_shared() {
             let_through(store.path())?;

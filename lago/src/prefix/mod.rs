@@ -4,6 +4,7 @@
 //! Everything that changes an environment takes the prefix's lock, which dies with the process that holds it.
 
 pub(crate) mod attached;
+mod built;
 pub(crate) mod chain;
 mod disks;
 mod error;
@@ -25,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use built::FileBase;
 pub(crate) use disks::COPY_LIMIT;
 pub use disks::DiskImage;
 pub use error::PrefixError;

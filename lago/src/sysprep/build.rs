@@ -33,7 +33,7 @@ pub(crate) fn asks_for_own_key(steps: &[BuildStep]) -> bool {
     })
 }
 
-/// Takes the steps on a disk, one after the other.
+/// Takes the steps on a disk, one after the other. What they read besides the user's files is in a directory in `scratch`.
 ///
 /// # Errors
 /// When libguestfs is not installed, or a step fails. The disk may have been changed in part then.
@@ -41,12 +41,13 @@ pub(crate) fn run(
     disk: &Path,
     steps: &[BuildStep],
     acceleration: Acceleration,
+    scratch: &Path,
 ) -> Result<(), SysprepError> {
     libguestfs::require()?;
     let format = ImageFormat::of_file(disk)?;
     for (number, BuildStep::VirtCustomize(options)) in steps.iter().enumerate() {
         let _span = tracing::info_span!("build", step = number + 1, of = steps.len()).entered();
-        let mut staging = Staging::new()?;
+        let mut staging = Staging::new_in(scratch)?;
         let arguments = arguments(options, &mut staging)?;
         if arguments.is_empty() {
             continue;
@@ -118,7 +119,9 @@ mod tests {
 
     fn shown(options: &str) -> String {
         let [BuildStep::VirtCustomize(options)] = &steps(options)[..] else { panic!("one step") };
-        arguments(options, &mut Staging::new().unwrap()).unwrap().join("\n")
+        let scratch = tempfile::tempdir().unwrap();
+        let mut staging = Staging::new_in(scratch.path()).unwrap();
+        arguments(options, &mut staging).unwrap().join("\n")
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ssh_key::Algorithm;
 
 use super::values::HOSTNAME_LENGTH;
+use crate::dirlock::LockError;
 use crate::host::Check;
 use crate::utils::{CommandError, FileError};
 
@@ -92,4 +93,7 @@ pub enum SysprepError {
     /// The file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A directory could not be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
 }

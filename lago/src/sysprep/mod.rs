@@ -42,7 +42,7 @@ pub use crate::spec::{SelinuxMode, SysprepBackend};
 
 pub use build::BUILD_LIMIT;
 pub(crate) use build::{asks_for_own_key, build_key, run as run_build};
-pub(crate) use libguestfs::{apply, require as require_libguestfs};
+pub(crate) use libguestfs::{STAGING, apply, require as require_libguestfs};
 
 /// The name by which a guest calls itself where it uses disks over iSCSI, as in Lago.
 pub(crate) fn initiator_name(hostname: &str) -> String {

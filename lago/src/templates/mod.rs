@@ -41,5 +41,5 @@ pub use user::{AddedTemplate, NewTemplate};
 
 pub(crate) use discovery::is_url;
 pub(crate) use image::{inspect, inspect_overlay};
-pub(crate) use store::layer_name;
+pub(crate) use store::{LayerBase, layer_name};
 pub(crate) use unpack::{is_compressed, unpack_file};

@@ -8,6 +8,7 @@ mod files;
 mod logging;
 mod parallel;
 mod rollback;
+mod scratch;
 mod system_service;
 
 pub use command::{COMMAND_LIMIT, CommandError, CommandOutput, HostCommand};
@@ -20,4 +21,5 @@ pub(crate) use files::{is_at, let_through};
 pub use logging::{LOG_FILE, LOG_SIZE, LineWriter, LoggingError, PrefixLog, setup_logging};
 pub use parallel::{MAX_THREADS, parallel};
 pub use rollback::{RollbackContext, UndoError, with_rollback};
+pub(crate) use scratch::{ScratchDir, sweep};
 pub use system_service::service_is_enabled;

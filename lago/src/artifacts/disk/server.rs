@@ -3,7 +3,9 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::fs::Permissions;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -40,7 +42,9 @@ impl Server {
     pub(super) fn start(disk: &DiskDevice, deadline: &Deadline) -> Result<Self> {
         let error =
             |what: &dyn Display| format!("cannot read the image {}: {what}", disk.path.display());
-        let directory = tempfile::tempdir().map_err(|e| error(&e))?;
+        let private = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new().permissions(private).tempdir();
+        let directory = directory.map_err(|e| error(&e))?;
         let socket = directory.path().join("nbd");
         // The kernel ends it with us, however we end.
         let mut command = Command::new("setpriv");

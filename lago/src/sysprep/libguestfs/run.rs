@@ -1,5 +1,7 @@
 //! Running one of libguestfs's programs (<https://libguestfs.org/guestfs.3.html>, "BACKEND" and "ENVIRONMENT VARIABLES").
 
+use std::env;
+use std::ffi::OsString;
 use std::path::{self, Path};
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ pub(in crate::sysprep) struct Program<'a> {
     pub(in crate::sysprep) arguments: &'a [String],
     pub(in crate::sysprep) disk: &'a Path,
     pub(in crate::sysprep) format: ImageFormat,
-    /// Where it runs.
+    /// Where it runs, and has its own files while it does.
     pub(in crate::sysprep) directory: &'a Path,
     pub(in crate::sysprep) acceleration: Acceleration,
     pub(in crate::sysprep) limit: Duration,
@@ -50,6 +52,10 @@ fn command(program: &Program<'_>) -> HostCommand {
         .args(program.arguments)
         .current_dir(program.directory)
         .env("LC_ALL", "C")
+        // Not in /tmp, where they would stay if it is killed.
+        .env("LIBGUESTFS_TMPDIR", program.directory)
+        .env("TMPDIR", program.directory)
+        .env("LIBGUESTFS_CACHEDIR", appliance_cache(|name| env::var_os(name)))
         // Not through whatever libvirtd runs here.
         .env("LIBGUESTFS_BACKEND", "direct")
         .limit(program.limit)
@@ -59,6 +65,13 @@ fn command(program: &Program<'_>) -> HostCommand {
         Acceleration::Tcg => command.env("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg"),
         Acceleration::Kvm => command,
     }
+}
+
+/// Where libguestfs keeps the system of its machine, which is the same for all: without `TMPDIR` for it alone, it would be
+/// made anew each time.
+fn appliance_cache(variable: impl Fn(&str) -> Option<OsString>) -> OsString {
+    let set = ["LIBGUESTFS_CACHEDIR", "TMPDIR"].into_iter().find_map(variable);
+    set.unwrap_or_else(|| "/var/tmp".into())
 }
 
 #[cfg(test)]
@@ -73,7 +86,7 @@ mod tests {
             arguments: &["--hostname".to_owned(), "server".to_owned()],
             disk: Path::new(disk),
             format: ImageFormat::Qcow2,
-            directory: Path::new("/tmp/lago-sysprep-x"),
+            directory: Path::new("/p/images/.lago-sysprep-x"),
             acceleration,
             limit: Duration::from_secs(1),
         });
@@ -81,6 +94,8 @@ mod tests {
         let text = |text: &OsStr| text.to_string_lossy().into_owned();
         let set = command
             .get_envs()
+            // Depends on who runs the test.
+            .filter(|(name, _)| *name != "LIBGUESTFS_CACHEDIR")
             .map(|(name, value)| format!("{}={}", text(name), value.map(text).unwrap_or_default()));
         let words = [command.get_program()].into_iter().chain(command.get_args()).map(text);
         set.chain(words).collect::<Vec<_>>().join("\n")
@@ -93,6 +108,8 @@ mod tests {
         LC_ALL=C
         LIBGUESTFS_BACKEND=direct
         LIBGUESTFS_BACKEND_SETTINGS=force_tcg
+        LIBGUESTFS_TMPDIR=/p/images/.lago-sysprep-x
+        TMPDIR=/p/images/.lago-sysprep-x
         setpriv
         --pdeathsig
         KILL
@@ -107,6 +124,18 @@ mod tests {
         server
         ");
         assert!(!shown(disk, Acceleration::Kvm).contains("force_tcg"));
+    }
+
+    #[test]
+    fn the_system_of_its_machine_stays_where_the_user_has_it() {
+        let cache = |set: &[(&str, &str)]| {
+            let set = set.to_vec();
+            let find = |name: &str| set.iter().find(|(key, _)| *key == name);
+            appliance_cache(|name| find(name).map(|(_, value)| value.into()))
+        };
+        assert_eq!(cache(&[]), "/var/tmp");
+        assert_eq!(cache(&[("TMPDIR", "/scratch")]), "/scratch");
+        assert_eq!(cache(&[("TMPDIR", "/scratch"), ("LIBGUESTFS_CACHEDIR", "/c")]), "/c");
     }
 
     #[test]

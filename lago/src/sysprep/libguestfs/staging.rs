@@ -5,24 +5,25 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use crate::sysprep::SysprepError;
-use crate::utils::{FileError, PRIVATE_MODE, write_file};
+use crate::utils::{FileError, PRIVATE_MODE, ScratchDir, write_file};
 
-/// A directory for its owner only, which goes with this value.
+/// How the names of such directories begin.
+pub(crate) const STAGING: &str = ".lago-sysprep-";
+
+/// A directory for its owner only, which goes with this value. It holds keys and passwords, so it is where it is found again
+/// when this process is killed: a half prefix goes as a whole, and so does what is beside a disk when the next one is changed
+/// there.
 #[derive(Debug)]
 pub(in crate::sysprep) struct Staging {
-    directory: TempDir,
+    directory: ScratchDir,
     count: usize,
 }
 
 impl Staging {
-    pub(in crate::sysprep) fn new() -> Result<Self, SysprepError> {
-        let directory = tempfile::Builder::new().prefix("lago-sysprep-").tempdir();
-        let directory =
-            directory.map_err(FileError::io("create a directory in", &std::env::temp_dir()))?;
-        Ok(Self { directory, count: 0 })
+    /// A directory in `parent`.
+    pub(in crate::sysprep) fn new_in(parent: &Path) -> Result<Self, SysprepError> {
+        Ok(Self { directory: ScratchDir::make(parent, STAGING)?, count: 0 })
     }
 
     pub(in crate::sysprep) fn path(&self) -> &Path {

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::TemplateStore;
 use super::files::{self, Kind};
 use super::record::Record;
-use super::users::Users;
+use super::users::{Users, is_stale_link};
 use crate::dirlock::{DirLock, Mode, try_lock_file};
 use crate::templates::digest::Digest;
 use crate::templates::error::TemplateError;
@@ -26,7 +26,7 @@ pub struct StoreEntry {
     pub state: StoreEntryState,
     /// How much room all of its files take, in bytes.
     pub size: u64,
-    /// The existing prefixes that use it.
+    /// The existing prefixes that use it, each where it was when it was made.
     pub users: Vec<PathBuf>,
     /// When it was last used or fetched.
     pub last_used: Option<SystemTime>,
@@ -154,7 +154,7 @@ impl TemplateStore {
         Ok(())
     }
 
-    /// Files that a killed process was about to put into the place of others.
+    /// Files that a killed process was about to put into the place of others, and links to what is gone.
     fn remove_stray_files(&self) -> Result<(), TemplateError> {
         /// A file that is being written is younger.
         const AGE: Duration = Duration::from_secs(3600);
@@ -163,7 +163,8 @@ impl TemplateStore {
             let entry = entry.map_err(list)?;
             let modified = entry.metadata().and_then(|file| file.modified()).ok();
             let old = modified.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > AGE);
-            if old && entry.file_name().to_string_lossy().starts_with(".new-") {
+            let is_new = entry.file_name().to_string_lossy().starts_with(".new-");
+            if (old && is_new) || is_stale_link(&entry.path()) {
                 fs::remove_file(entry.path()).map_err(FileError::io("remove", &entry.path()))?;
             }
         }

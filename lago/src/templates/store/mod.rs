@@ -15,7 +15,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use inventory::{StoreEntry, StoreEntryState, StorePrune};
-pub(crate) use layers::layer_name;
+pub(crate) use layers::{LayerBase, layer_name};
 
 use self::files::Kind;
 use self::record::Record;
@@ -27,8 +27,9 @@ use super::provider::Metadata;
 use super::repository::TemplateVersion;
 use super::transfer::{Transfer, TransferOptions};
 use crate::dirlock::{DirLock, Mode, lock_file};
+use crate::sysprep::STAGING;
 use crate::utils::{
-    FileError, PRIVATE_MODE, create_dir, read_json, read_text, write_file, write_json,
+    FileError, PRIVATE_MODE, create_dir, read_json, read_text, sweep, write_file, write_json,
 };
 
 /// How long to wait for another process that works on the same image: it may be fetching some gigabytes over a slow line.
@@ -73,6 +74,10 @@ impl TemplateStore {
     pub fn open(path: &Path) -> Result<Self, TemplateError> {
         create_dir(path)?;
         let path = path.canonicalize().map_err(FileError::io("open", path))?;
+        // A build that was killed left keys and passwords there, which are not to wait for the next build or for `prune`.
+        if let Err(error) = sweep(&path, STAGING) {
+            tracing::warn!("what a killed build has left cannot be removed: {error}");
+        }
         Ok(Self { path, transfer: Transfer::shared() })
     }
 

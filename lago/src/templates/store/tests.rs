@@ -42,7 +42,7 @@ impl Fixture {
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = names
             .map(|name| name.replace("office:disk:v1", ""))
-            .filter(|name| name != ".lock")
+            .filter(|name| name != ".lock" && !name.ends_with(".prefix"))
             .collect();
         names.sort();
         names
@@ -239,6 +239,24 @@ fn what_is_used_is_never_pruned_and_what_is_not_is() {
 }
 
 #[test]
+fn a_prefix_that_was_moved_still_uses_its_images() {
+    let at = Fixture::new(b"a disk");
+    let (uuid, prefix) = at.prefix("p");
+    at.store.acquire(&at.version, uuid, &prefix).unwrap();
+    let moved = at.dir.path().join("moved");
+    fs::rename(&prefix, &moved).unwrap();
+    // Another one in its place is another one.
+    let (other, _) = at.prefix("p");
+    at.store.acquire(&at.version, other, &prefix).unwrap();
+    fs::remove_dir_all(&prefix).unwrap();
+    assert_eq!(at.store.prune(StorePrune::All).unwrap(), []);
+    assert_eq!(at.store.users(&at.version).unwrap(), [prefix], "where it was");
+    fs::remove_dir_all(&moved).unwrap();
+    assert_eq!(at.store.prune(StorePrune::All).unwrap().len(), 1);
+    assert_eq!(fs::read_dir(at.store.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn what_an_interrupted_download_left_beside_a_used_image_is_pruned() {
     let at = Fixture::new(b"a disk");
     let (uuid, prefix) = at.prefix("p");
@@ -412,7 +430,7 @@ fn what_several_want_to_be_built_is_built_once() {
     let prefixes: Vec<_> = (0..4).map(|number| at.prefix(&format!("p{number}"))).collect();
     let layers = parallel(prefixes, |(uuid, prefix)| {
         let base = at.store.acquire(&at.version, uuid, &prefix)?;
-        at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, |overlay| {
+        at.store.acquire_layer(&(&base).into(), &layer_key('a'), uuid, &prefix, |overlay| {
             builds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             grow(overlay)
         })
@@ -429,7 +447,8 @@ fn what_several_want_to_be_built_is_built_once() {
 
     let (uuid, prefix) = at.prefix("other");
     let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
-    let other = at.store.acquire_layer(&base, &layer_key('b'), uuid, &prefix, grow).unwrap();
+    let other =
+        at.store.acquire_layer(&(&base).into(), &layer_key('b'), uuid, &prefix, grow).unwrap();
     assert_ne!(other.path, layer.path);
 }
 
@@ -440,14 +459,15 @@ fn a_build_that_fails_leaves_nothing_and_is_tried_again() {
     let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
     let before = at.files();
     let fails = |_: &Path| Err(TemplateError::Name { reason: "no".to_owned() });
-    let error = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, fails).unwrap_err();
+    let error =
+        at.store.acquire_layer(&(&base).into(), &layer_key('a'), uuid, &prefix, fails).unwrap_err();
     assert_eq!(error.to_string(), "no");
     let mut left = at.files();
     left.retain(|name| !name.contains(".lock"));
     assert_eq!(left, before);
     // What a killed process leaves.
     fs::write(at.store.path().join("office:disk:v1@aaaaaaaaaaaaaaaa.new"), "half").unwrap();
-    at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    at.store.acquire_layer(&(&base).into(), &layer_key('a'), uuid, &prefix, grow).unwrap();
 }
 
 #[test]
@@ -455,7 +475,8 @@ fn an_image_is_not_pruned_while_something_stands_on_it_and_goes_after_that() {
     let at = Fixture::new(&vec![b'x'; 1 << 20]);
     let (uuid, prefix) = at.prefix("p");
     let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
-    let layer = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    let layer =
+        at.store.acquire_layer(&(&base).into(), &layer_key('a'), uuid, &prefix, grow).unwrap();
     let names = |entries: Vec<StoreEntry>| -> Vec<String> {
         entries.into_iter().map(|entry| entry.name).collect()
     };
@@ -479,7 +500,7 @@ fn a_user_of_a_layer_uses_what_it_stands_on() {
     let at = Fixture::new(&vec![b'x'; 1 << 20]);
     let (uuid, prefix) = at.prefix("p");
     let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
-    at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    at.store.acquire_layer(&(&base).into(), &layer_key('a'), uuid, &prefix, grow).unwrap();
     let (entry, cached) = at.prefix("entry");
     let name = layer_name("office:disk:v1", &layer_key('a'));
     at.store.mark_used_by_name(&name, entry, &cached).unwrap();
@@ -496,7 +517,8 @@ fn a_layer_goes_with_the_image_that_it_stands_on() {
     let at = Fixture::new(&vec![b'x'; 1 << 20]);
     let (uuid, prefix) = at.prefix("p");
     let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
-    let layer = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    let layer =
+        at.store.acquire_layer(&(&base).into(), &layer_key('a'), uuid, &prefix, grow).unwrap();
     publish(at.dir.path(), b"new", "sha256sum");
     assert!(matches!(at.store.download(&at.version), Err(TemplateError::Changed { .. })));
     fs::remove_dir_all(&prefix).unwrap();
@@ -509,7 +531,32 @@ fn a_layer_is_no_image_of_a_repository() {
     let at = Fixture::new(&vec![b'x'; 1 << 20]);
     let (uuid, prefix) = at.prefix("p");
     let base = at.store.acquire(&at.version, uuid, &prefix).unwrap();
-    let layer = at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    let layer =
+        at.store.acquire_layer(&(&base).into(), &layer_key('a'), uuid, &prefix, grow).unwrap();
     assert_eq!(TemplateStore::stored_at(&layer.path).unwrap(), None);
     assert_eq!(at.store.find(&layer.digest).unwrap(), None);
+}
+
+#[test]
+fn what_is_built_on_a_file_stands_on_nothing_of_the_store() {
+    let at = Fixture::new(b"x");
+    let (uuid, prefix) = at.prefix("p");
+    let file = at.dir.path().join("-my image:1.img");
+    fs::write(&file, vec![b'x'; 1 << 20]).unwrap();
+    let identity = layer_key('c');
+    let base = LayerBase::of_file(&file, ImageFormat::Raw, &identity);
+    let build = || at.store.acquire_layer(&base, &layer_key('a'), uuid, &prefix, grow).unwrap();
+    let layer = build();
+    let name = "file:my-image-1.img:cccccccccccccccc@aaaaaaaaaaaaaaaa";
+    assert_eq!(layer.path, at.store.path().join(name));
+    assert_eq!(build(), layer);
+    let (entry, cached) = at.prefix("entry");
+    at.store.mark_used_by_name(name, entry, &cached).unwrap();
+    fs::remove_dir_all(&prefix).unwrap();
+    assert_eq!(at.store.prune(StorePrune::All).unwrap(), []);
+    fs::remove_dir_all(&cached).unwrap();
+    let removed = at.store.prune(StorePrune::All).unwrap();
+    assert_eq!(removed.len(), 1);
+    assert_eq!(removed[0].name, name);
+    assert!(file.exists());
 }

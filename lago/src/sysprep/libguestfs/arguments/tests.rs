@@ -23,7 +23,8 @@ fn key() -> PrivateKey {
 
 /// The arguments, one a line, and the files that they name.
 fn shown(modifications: &[Modification]) -> String {
-    let mut staging = Staging::new().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut staging = Staging::new_in(scratch.path()).unwrap();
     let arguments = Arguments::of(modifications, &mut staging).unwrap().into_vec();
     let mut text = arguments.join("\n");
     for number in 0.. {
@@ -75,7 +76,8 @@ fn files_belong_to_root_and_keep_their_permissions() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let mut staging = Staging::new().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut staging = Staging::new_in(scratch.path()).unwrap();
     let missing = [upload_file("/nowhere/file", "/a")];
     let error = Arguments::of(&missing, &mut staging).err().unwrap().to_string();
     assert!(error.starts_with("cannot find /nowhere/file"), "{error}");
