@@ -5,6 +5,7 @@ mod check;
 mod consoles;
 mod earlier;
 mod evidence;
+mod executable;
 mod execution;
 mod interrupts;
 mod keep;
@@ -39,6 +40,7 @@ use crate::suite::Suite;
 use crate::tell::{self, tell};
 use arguments::Arguments;
 use earlier::{Ground, Place};
+use executable::Executable;
 use execution::Execution;
 use interrupts::Interrupts;
 use live::{LiveView, Overview};
@@ -78,6 +80,8 @@ fn obey(mut suite: Suite) -> Result<ExitCode, Refusal> {
         return show_what_is_ignored(&selection, style, log_file);
     }
     let init_file = init_file(&suite)?;
+    let executable = Executable::this()
+        .map_err(|error| Refusal::Broken(format!("cannot find this program: {error}")))?;
     let interrupts = Interrupts::watch()
         .map_err(|error| Refusal::Broken(format!("cannot watch for signals: {error}")))?;
     // What can be started from is known only once no other run can change it.
@@ -86,13 +90,14 @@ fn obey(mut suite: Suite) -> Result<ExitCode, Refusal> {
         files: &claim.files,
         init_file,
         each_alone: nextest.is_by_scenario(),
+        executable: &executable,
         interrupts: &interrupts,
     });
     let ground = ground(&suite, &selection, options.from, place)?;
     let program = selection.program(&ground.plan);
     let overview = Arc::new(Overview::new(program.shown.len()));
     let view = LiveView::start(style, Arc::clone(&overview), works.clone());
-    let run = Run::new(suite, ground.plan, program, options, interrupts);
+    let run = Run::new(suite, ground.plan, program, options, executable, interrupts);
     let run = run.watched_by(works, overview);
     let prepared = Prepared { claim, earlier: ground.earlier, init_file };
     Ok(execute(style, view, log_file, run, prepared))

@@ -1,10 +1,10 @@
 //! What an earlier run has left to start from.
 
-use std::env;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use lago::spec::InitFile;
 
+use super::executable::Executable;
 use super::interrupts::Interrupts;
 use super::limited::Limited;
 use super::options::{FROM, From};
@@ -31,6 +31,8 @@ pub(super) struct Place<'a> {
     pub(super) init_file: &'a InitFile,
     /// Whether each scenario runs in a process of its own, of which none sees that the others make their states anew.
     pub(super) each_alone: bool,
+    /// The test program. States that an older one made are of no use where each scenario runs alone.
+    pub(super) executable: &'a Executable,
     pub(super) interrupts: &'a Interrupts,
 }
 
@@ -90,7 +92,7 @@ fn look(
     from: Option<From>,
     place: Place<'_>,
 ) -> Result<Option<Earlier>, String> {
-    let Place { files, init_file, each_alone, interrupts } = place;
+    let Place { files, init_file, each_alone, executable, interrupts } = place;
     let prefix = files.prefix.clone();
     // Opening finishes what a killed process has begun.
     let limited = Limited {
@@ -115,7 +117,7 @@ fn look(
     {
         return Err(format!("{changed} since states were saved, so they are not used"));
     }
-    if each_alone && let Some(built) = program_built() {
+    if each_alone && let Some(built) = executable.built() {
         let fit = [Some(State::Start), from.and_then(From::state)].into_iter().flatten();
         let fit: Vec<_> = fit.map(|state| saved.name(state).to_owned()).collect();
         let taken = snapshots.iter().map(|snapshot| Taken {
@@ -203,10 +205,10 @@ fn not_there(
 }
 
 /// What a person is told about the states that are used.
-pub(super) fn announcement(saved: &Saved, plan: &Plan) -> String {
+pub(super) fn announcement(saved: &Saved, plan: &Plan, executable: &Executable) -> String {
     let mut states: Vec<_> = plan.needs().into_iter().collect();
     states.sort_unstable();
-    let program_age = program_age();
+    let program_age = executable.built().and_then(|built| built.elapsed().ok());
     let told = states.into_iter().map(|state| {
         let age = saved.age(state).unwrap_or_default();
         let outdated = program_age.is_some_and(|program_age| program_age < age);
@@ -220,17 +222,10 @@ pub(super) fn announcement(saved: &Saved, plan: &Plan) -> String {
     )
 }
 
-/// How long ago the test program was built.
-fn program_age() -> Option<Duration> {
-    program_built()?.elapsed().ok()
-}
-
-fn program_built() -> Option<SystemTime> {
-    env::current_exe().ok()?.metadata().ok()?.modified().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::executable::Executable;
 use super::interrupts::{self, Interrupts};
 use super::live::Overview;
 use super::options::Options;
@@ -38,6 +39,8 @@ pub(super) struct Run {
     pub(super) plan: Plan,
     pub(super) program: Program,
     pub(super) options: Options,
+    /// What workers are started from.
+    pub(super) executable: Executable,
     pub(super) interrupts: Interrupts,
     /// What is being worked on; its ends are events.
     pub(super) works: Works,
@@ -77,6 +80,7 @@ impl Run {
         plan: Plan,
         program: Program,
         options: Options,
+        executable: Executable,
         interrupts: Interrupts,
     ) -> Self {
         Self {
@@ -85,6 +89,7 @@ impl Run {
             plan,
             program,
             options,
+            executable,
             interrupts,
             works: Works::default(),
             overview: Arc::new(Overview::new(0)),

@@ -5,7 +5,12 @@ use lago_test::events::What;
 
 use crate::run::{Fixture, Ran, is_alive};
 
-crate::trials![nothing_ends_the_run, panics_have_backtraces_when_asked, a_thousand_scenarios];
+crate::trials![
+    nothing_ends_the_run,
+    a_run_outlives_its_program,
+    panics_have_backtraces_when_asked,
+    a_thousand_scenarios
+];
 
 fn nothing_ends_the_run() {
     let ran = Fixture::new("endings").run();
@@ -67,6 +72,27 @@ fn dead_workers_are_replaced(ran: &Ran) {
         .filter(|event| matches!(event.what, What::WorkerStarted { .. }))
         .count();
     assert_eq!(started, 6, "one at first, and one after each of five deaths");
+}
+
+/// `cargo build` in another window, or an editor that runs it.
+fn a_run_outlives_its_program() {
+    for launcher in ["", "env LAUNCHED=1"] {
+        let ran = Fixture::in_its_own_program("rebuilt").env("LAGO_TEST_LAUNCHER", launcher).run();
+        assert_eq!(
+            ran.words(),
+            [
+                "only::its_program_is_gone errored",
+                "only::install passed",
+                "only::its_program_is_another errored",
+                "only::fetch passed",
+            ],
+            "{}{}",
+            ran.stdout(),
+            ran.stderr()
+        );
+        let said = ran.outcome("only::its_program_is_gone").to_string();
+        assert!(said.contains("exited with code 0"), "{said}");
+    }
 }
 
 fn panics_have_backtraces_when_asked() {

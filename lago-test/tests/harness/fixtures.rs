@@ -4,6 +4,7 @@ mod branches;
 mod unsteady;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, abort, exit};
 use std::time::Duration;
 
@@ -73,6 +74,12 @@ pub(crate) fn suite(name: &str) -> Suite {
             continue_on_failure(hangs).timeout(Duration::from_millis(700)),
             continue_on_failure(needs_what_is_broken),
             continue_on_failure(prints_to_the_coordinator),
+            fetch
+        ])),
+        "rebuilt" => suite.stage(Stage::new("only").scenarios(scenarios![
+            continue_on_failure(its_program_is_gone),
+            install,
+            continue_on_failure(its_program_is_another),
             fetch
         ])),
         "printing" => suite.stage(Stage::new("only").scenarios(scenarios![
@@ -160,6 +167,23 @@ fn aborts() {
 
 fn exits_zero() {
     exit(0);
+}
+
+/// What a build does at first. The next scenario needs a new worker.
+fn its_program_is_gone() -> TestResult {
+    std::fs::remove_file(own_program()?)?;
+    exit(0);
+}
+
+/// What a build does then.
+fn its_program_is_another() -> TestResult {
+    std::fs::write(own_program()?, "another program")?;
+    exit(0);
+}
+
+fn own_program() -> Result<PathBuf, Failure> {
+    let workdir = std::env::var_os(WORKDIR).ok_or_else(|| Failure::new("it has no workdir"))?;
+    Ok(PathBuf::from(workdir).join("program"))
 }
 
 #[expect(unconditional_recursion, reason = "the stack is to overflow")]

@@ -42,6 +42,24 @@ impl Fixture {
         Self::of(name, workdir, package.nextest(arguments)).env("NEXTEST_HIDE_PROGRESS_BAR", "1")
     }
 
+    /// The suite as a program of its own, which may be replaced, in its workdir's `program`.
+    pub(crate) fn in_its_own_program(name: &str) -> Self {
+        let program = std::env::current_exe().unwrap();
+        // Another name for the same file: one that is just written may be open in a child of another test.
+        let workdir = tempfile::tempdir_in(program.parent().unwrap()).unwrap();
+        let own = workdir.path().join("program");
+        std::fs::hard_link(program, &own).unwrap();
+        Self::of(name, workdir, Command::new(own))
+    }
+
+    /// The suite, started by somebody who ignores a signal.
+    pub(crate) fn ignoring(name: &str, signal: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("trap '' {signal}; exec \"$0\" \"$@\"")]);
+        shell.arg(std::env::current_exe().unwrap());
+        Self::of(name, tempfile::tempdir().unwrap(), shell)
+    }
+
     fn of(name: &str, workdir: TempDir, mut command: Command) -> Self {
         command
             .env(FIXTURE, name)

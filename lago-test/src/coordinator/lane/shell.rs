@@ -4,13 +4,13 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use tempfile::TempDir;
 
+use super::super::executable::Executable;
 use super::super::options::OnFailure;
 use super::super::plan::ScenarioId;
 use super::super::run::millis;
@@ -78,9 +78,10 @@ impl Lane {
     }
 
     fn run_shell(&self, scenario: &str, environment: &Environment) -> Result<(), Failure> {
-        let programs = programs(environment.directory()).map_err(|error| {
-            Failure::infrastructure(error.to_string()).context("cannot make `lago` a program")
-        })?;
+        let programs =
+            programs(environment.directory(), &self.run.executable).map_err(|error| {
+                Failure::infrastructure(error.to_string()).context("cannot make `lago` a program")
+            })?;
         let mut command = Command::new(shell());
         command.env(PREFIX_VARIABLE, environment.directory()).env(SCENARIO_VARIABLE, scenario);
         command.env("PATH", path_with(programs.path()));
@@ -136,9 +137,9 @@ fn shell() -> OsString {
 
 /// A directory with `lago`, which is this program under another name: it need not be installed, and fits the prefix. It is
 /// in the prefix, and goes with it when this process is killed.
-fn programs(prefix: &Path) -> io::Result<TempDir> {
+fn programs(prefix: &Path, executable: &Executable) -> io::Result<TempDir> {
     let directory = tempfile::Builder::new().prefix(".programs-").tempdir_in(prefix)?;
-    symlink(env::current_exe()?, directory.path().join(as_lago::NAME))?;
+    executable.name(&directory.path().join(as_lago::NAME))?;
     Ok(directory)
 }
 

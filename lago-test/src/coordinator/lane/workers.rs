@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::super::consoles::{Consoles, Said};
+use super::super::executable::Program;
 use super::super::interrupts;
 use super::super::plan::ScenarioId;
 use super::super::run::{millis, text};
@@ -153,10 +154,11 @@ impl Lane {
         let Some(log) = self.run.files().map(|files| files.worker_log(number)) else {
             return Err(Failure::infrastructure("a worker was asked for before there is a prefix"));
         };
-        let (command, prefix) = self.worker_command()?;
+        let (command, program, prefix) = self.worker_command()?;
         let shown = format!("{command:?}");
         let mut worker = WorkerProcess::start(command, number, &log)
             .map_err(|error| cannot_start(&error, &shown))?;
+        drop(program);
 
         let hello = Request::Hello {
             protocol: protocol::VERSION,
@@ -192,24 +194,25 @@ impl Lane {
     }
 
     /// The worker's command, in the environment if there is one, and the prefix that it opens.
-    fn worker_command(&self) -> Result<(Command, Option<String>), Failure> {
-        let mut command = self.launched()?;
-        let Some(environment) = &self.environment else { return Ok((command, None)) };
+    fn worker_command(&self) -> Result<(Command, Program, Option<String>), Failure> {
+        let (mut command, program) = self.launched()?;
+        let Some(environment) = &self.environment else { return Ok((command, program, None)) };
         environment.enter(&mut command)?;
-        Ok((command, Some(text(environment.directory())?)))
+        Ok((command, program, Some(text(environment.directory())?)))
     }
 
     /// This program again, through the launcher if there is one.
-    fn launched(&self) -> Result<Command, Failure> {
-        let program = env::current_exe().map_err(|error| cannot_start(&error, "this program"))?;
+    fn launched(&self) -> Result<(Command, Program), Failure> {
+        let program = self.run.executable.program();
+        let program = program.map_err(|error| cannot_start(&error, "this program"))?;
         let launcher = self.launcher()?;
         let mut words = launcher.iter();
         let Some(first) = words.next() else {
-            return Ok(Command::new(program));
+            return Ok((Command::new(&program.path), program));
         };
         let mut command = Command::new(first);
-        command.args(words).arg(program);
-        Ok(command)
+        command.args(words).arg(&program.path);
+        Ok((command, program))
     }
 
     fn launcher(&self) -> Result<Vec<String>, Failure> {

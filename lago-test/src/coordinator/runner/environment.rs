@@ -41,7 +41,7 @@ impl Runner {
         self.states = saved.names_there();
         self.take_charge(environment.clone());
         // The line with the first scenario's name has not ended yet.
-        tell(format_args!("\n{}", announcement(&saved, &self.run.plan)));
+        tell(format_args!("\n{}", announcement(&saved, &self.run.plan, &self.run.executable)));
         let mut needed: Vec<_> = self.run.plan.needs().into_iter().collect();
         needed.sort_unstable();
         let states = needed.into_iter().map(|state| saved.name(state).to_owned()).collect();
