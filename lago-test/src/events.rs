@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::Outcome;
 pub use facts::{EnvironmentFacts, TemplateFacts, VmFacts};
 pub use log::read;
-pub(crate) use log::{EventLog, read_last_part};
+pub(crate) use log::{EventLog, is_of_a_run, read_last_part};
 pub(crate) use merge::EarlierParts;
 
 /// The version of these events; it changes when a reader of the old ones would misread the new.

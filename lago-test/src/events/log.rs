@@ -75,12 +75,41 @@ pub(crate) fn read_last_part(path: &Path) -> io::Result<Vec<Event>> {
 impl EarlierParts {
     /// What processes of one run have written so far; none when the file is not there or is another run's.
     pub(crate) fn read(path: &Path, part_of: &str) -> io::Result<Option<Self>> {
-        match read_lines(path) {
-            Ok(events) => Ok(Self::of(&events, part_of)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        // What else another run's file holds does not matter, as it is going to be replaced: a later version of this
+        // program, say, may have written what this one does not know.
+        match first(path)? {
+            Some(Event { what: What::RunStarted { part_of: Some(run), .. }, .. })
+                if run == part_of =>
+            {
+                Ok(Self::of(&read_lines(path)?, part_of))
+            }
+            _ => Ok(None),
         }
     }
+}
+
+/// Whether this is a run's file of events.
+pub(crate) fn is_of_a_run(path: &Path) -> io::Result<bool> {
+    Ok(matches!(first(path)?, Some(Event { what: What::RunStarted { .. }, .. })))
+}
+
+/// The first event in a file; none when the file is not there or begins with something else.
+fn first(path: &Path) -> io::Result<Option<Event>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut stream = io::BufReader::new(file);
+    let mut line = Vec::new();
+    while stream.read_until(b'\n', &mut line)? > 0 {
+        match serde_json::from_slice(&line) {
+            Ok(event) => return Ok(Some(event)),
+            // A line of which a part is missing.
+            Err(error) if !error.is_data() => line.clear(),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(None)
 }
 
 fn read_lines(path: &Path) -> io::Result<Vec<Event>> {
@@ -148,6 +177,27 @@ mod tests {
         let expected =
             [What::EnvironmentStarting, What::EnvironmentDiscarded, What::EnvironmentStarting];
         assert_eq!(events, expected);
+    }
+
+    /// `LAGO_NEXTEST=scenario` after a run of another version of the harness.
+    #[test]
+    fn strange_events_of_another_run_are_in_nobodys_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.jsonl");
+        let parts = |run| EarlierParts::read(&path, run).map(|parts| parts.map(|it| it.number));
+        assert_eq!(parts("that run").unwrap(), None);
+        let mut log = EventLog::create(&path).unwrap();
+        log.file.write_all(b"{\"at\":\"20\n").unwrap();
+        log.write(merge::tests::started("that run", &["a"]).what).unwrap();
+        assert_eq!(parts("that run").unwrap(), Some(1), "after a line that was torn");
+        log.file.write_all(b"{\"at\":\"2026-01-01T00:00:00Z\",\"event\":\"moon_rose\"}\n").unwrap();
+        assert_eq!(parts("this run").unwrap(), None);
+        let message = parts("that run").unwrap_err().to_string();
+        assert!(message.contains("line 3: no event"), "{message}");
+        assert!(is_of_a_run(&path).unwrap());
+        std::fs::write(&path, "{\"event\":\"moon_rose\"}\n").unwrap();
+        assert_eq!(parts("that run").unwrap(), None);
+        assert!(!is_of_a_run(&path).unwrap());
     }
 
     #[test]

@@ -120,4 +120,4 @@ fn is_start(event: &Event) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,7 +8,7 @@ fn event(what: What) -> Event {
 }
 
 /// The first event of a process: `name` for what is selected, `(name)` for a prerequisite.
-fn started(run: &str, planned: &[&str]) -> Event {
+pub(in crate::events) fn started(run: &str, planned: &[&str]) -> Event {
     let planned = planned.iter().map(|name| Planned {
         stage: "s".into(),
         scenario: name.trim_matches(['(', ')']).into(),
