@@ -24,9 +24,10 @@ mod lock;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::events;
 use crate::limits;
 use crate::result::Failure;
 pub(crate) use lock::PrefixLock;
@@ -46,6 +47,11 @@ const RECORD_DIRECTORIES: [&str; 2] = [SCENARIOS, EVIDENCE];
 
 /// How the name of a report begins that is being written. It stays when its writer is killed.
 const HALF_WRITTEN: &str = ".report-";
+
+/// What the names of reports end with.
+const JUNIT: &str = ".junit.xml";
+const HTML: &str = ".report.html";
+const TRACE: &str = ".trace.json";
 
 /// The capsules of scenarios that have failed, inside the prefix.
 const CAPSULES: &str = "capsules";
@@ -125,12 +131,12 @@ impl Files {
     }
 
     pub(crate) fn html(&self) -> PathBuf {
-        self.prefix.join(format!("{}.report.html", self.suite))
+        self.prefix.join(format!("{}{HTML}", self.suite))
     }
 
     /// The timeline, for programs that show such.
     pub(crate) fn trace(&self) -> PathBuf {
-        self.prefix.join(format!("{}.trace.json", self.suite))
+        self.prefix.join(format!("{}{TRACE}", self.suite))
     }
 
     /// Those of a later process of the same run.
@@ -242,14 +248,44 @@ impl Files {
         for directory in RECORD_DIRECTORIES.map(|name| self.prefix.join(name)) {
             removed(&directory, fs::remove_dir_all(&directory))?;
         }
-        let own = [self.events(), self.junit(), self.html(), self.trace()];
+        // By the events it is known what is a report, so they go last.
+        let own = [self.junit(), self.html(), self.trace(), self.events()];
+        let others = self.reports_by_other_names()?;
         // The one of all suites is written again as soon as there are events. Better none than one that tells of an
         // earlier run.
-        for file in own.iter().map(PathBuf::as_path).chain(self.merged_junit()) {
+        for file in others.iter().chain(&own).map(PathBuf::as_path).chain(self.merged_junit()) {
             removed(file, fs::remove_file(file))?;
         }
         own.iter().try_for_each(|file| remove_half_written(file))
     }
+
+    /// Reports in the prefix that a run has left under names which this one does not use: the JUnit file may have had
+    /// another, or the suite. Only beside events, as the directory may be somebody else's otherwise.
+    fn reports_by_other_names(&self) -> io::Result<Vec<PathBuf>> {
+        if !events::is_of_a_run(&self.events())? {
+            return Ok(Vec::new());
+        }
+        let files: io::Result<Vec<_>> =
+            fs::read_dir(&self.prefix)?.map(|entry| Ok(entry?.path())).collect();
+        Ok(files?.into_iter().filter(|file| is_report(file)).collect())
+    }
+}
+
+/// Whether a file in a prefix is one of the reports of a run, or was going to be one.
+fn is_report(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.is_file()
+        && (name.starts_with(HALF_WRITTEN)
+            || [JUNIT, HTML, TRACE].iter().any(|end| name.ends_with(end))
+            || is_junit(path).unwrap_or(false))
+}
+
+/// Whether a file of any name is a JUnit report, by how such a file begins.
+fn is_junit(path: &Path) -> io::Result<bool> {
+    let mut beginning = Vec::new();
+    fs::File::open(path)?.take(256).read_to_end(&mut beginning)?;
+    let text = String::from_utf8_lossy(&beginning);
+    Ok(text.starts_with("<?xml") && text.contains("<testsuites "))
 }
 
 /// What the name of a file begins with while it is being written that becomes this one.
@@ -325,7 +361,7 @@ fn move_files(from: &Path, to: &Path) -> io::Result<()> {
 /// Where a JUnit file goes. Without a word from the user it is `<suite>.junit.xml` in the prefix. A name is a file in
 /// the prefix, a path is taken as it is, and a directory gets a file with the usual name.
 fn junit_path(prefix: &Path, suite: &str, said: Option<&Path>) -> io::Result<PathBuf> {
-    let usual = format!("{suite}.junit.xml");
+    let usual = format!("{suite}{JUNIT}");
     let Some(said) = said else { return Ok(prefix.join(usual)) };
     if said.as_os_str().as_encoded_bytes().ends_with(b"/") || said.is_dir() {
         return std::path::absolute(said.join(usual));

@@ -64,8 +64,12 @@ fn reports_without_an_environment_are_not_in_the_way() {
     let workdir = directory.path().to_str().unwrap();
     let passing = || Fixture::new("passing").env("LAGO_FIXTURE_WORKDIR", workdir);
     assert_eq!(passing().run().exit_code(), Some(0));
-    for _ in 0..2 {
-        let ran = passing().env("LAGO_FIXTURE_INIT_FILE", "tests/harness/two-vms.yaml").run();
+    // Each time the report has another name, and so has what is left of the one before.
+    for junit in ["", "results.xml", "results", ""] {
+        let ran = passing()
+            .env("LAGO_FIXTURE_INIT_FILE", "tests/harness/two-vms.yaml")
+            .env("LAGO_JUNITXML_FILE", junit)
+            .run();
         // What fails is the template, not the directory.
         assert!(ran.stdout().contains("no-such-template"), "{}", ran.stdout());
     }
