@@ -1,5 +1,6 @@
 //! Signals that end a run: the first one cleanly, with reports, the second one at once.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -10,6 +11,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::tell::{tell, tell_at_last};
+
+/// They end a run.
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
 /// Watches for the signals that end a run.
 #[derive(Debug, Clone)]
@@ -28,11 +32,14 @@ struct Shared {
 }
 
 impl Interrupts {
-    /// Takes over the signals; from now on they do not end the process by themselves.
+    /// Takes over the signals; from now on they do not end the process by themselves. What is ignored stays ignored:
+    /// `nohup` and a shell's `&` mean it.
     pub(super) fn watch() -> io::Result<Self> {
         let (wake, waker) = UnixStream::pair()?;
         let shared = Arc::new(Shared { first: OnceLock::new(), wake, left: Mutex::new(None) });
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let ignored = ignored(&fs::read_to_string("/proc/self/status")?);
+        let heeded = ENDING.into_iter().filter(|signal| ignored & bit(*signal) == 0);
+        let mut signals = Signals::new(heeded)?;
         let seen = Arc::clone(&shared);
         thread::spawn(move || {
             for signal in signals.forever() {
@@ -80,6 +87,18 @@ impl Shared {
     }
 }
 
+/// The signals that a process ignores, a bit each, by its status as `proc_pid_status(5)` has it. Without such a line
+/// none is known to be.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// A signal in such a mask.
+fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
 /// The exit code of a run that a signal ended, as a shell has it.
 pub(super) fn exit_code(signal: i32) -> u8 {
     128 + u8::try_from(signal).unwrap_or(0)
@@ -89,4 +108,17 @@ pub(super) fn exit_code(signal: i32) -> u8 {
 pub(super) fn name(signal: i32) -> String {
     signal_hook::low_level::signal_name(signal)
         .map_or_else(|| format!("signal {signal}"), ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_ignores_is_in_its_status() {
+        let status = "Name:\tnohup\nSigBlk:\t0000000000004002\nSigIgn:\t0000000000001001\n";
+        let is_ignored = |signal| ignored(status) & bit(signal) != 0;
+        assert_eq!(ENDING.map(is_ignored), [false, false, true]);
+        assert_eq!(ignored("Name:\tother\n"), 0);
+    }
 }

@@ -10,6 +10,7 @@ crate::trials![
     an_interrupted_wait_for_another_run_ends,
     an_interrupted_run_has_its_reports,
     termination_is_the_same,
+    a_signal_that_was_ignored_stays_so,
     a_stage_that_was_cut_short_is_not_whole,
     a_second_interrupt_leaves_at_once,
     a_killed_coordinator_leaves_readable_events_and_no_worker,
@@ -50,6 +51,18 @@ fn termination_is_the_same() {
     let ran = running.wait();
     assert_eq!(ran.exit_code(), Some(143));
     ran.valid_junit();
+}
+
+/// `nohup cargo test`, and a script's `cargo test &`.
+fn a_signal_that_was_ignored_stays_so() {
+    for (trap, signal) in [("HUP", "-HUP"), ("INT", "-INT")] {
+        let running = Fixture::ignoring("brief", trap).start();
+        running.wait_for("scenarios/only.pauses.log", "\n");
+        running.signal(signal);
+        let ran = running.wait();
+        assert_eq!(ran.exit_code(), Some(0), "{trap}: {}", ran.stderr());
+        assert_eq!(ran.words(), ["only::pauses passed", "only::fetch passed"]);
+    }
 }
 
 /// What a tolerated scenario has done by half would be in the state at the end of its stage.
