@@ -192,6 +192,11 @@ impl Environment {
         self.origin == Some(StartOrigin::Cache)
     }
 
+    /// The prefix.
+    pub(crate) fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
     /// Its VMs.
     pub(crate) fn vms(&self) -> impl Iterator<Item = &lago::Vm> {
         self.prefix.vms()

@@ -71,6 +71,7 @@ struct Readme;
 
 mod as_lago;
 mod assertions;
+mod beside;
 pub mod cli;
 mod console_watch;
 mod context;

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lago::Prefix;
+
+use crate::beside::Beside;
 use crate::console_watch::ConsoleRules;
 use crate::environment::EnvironmentSpec;
+use crate::result::Failure;
 use crate::scenario::Scenario;
 use crate::stage::{Base, Stage};
 use crate::{as_lago, coordinator, limits, worker};
@@ -39,6 +43,7 @@ pub struct Suite {
     bring_up_timeout: Duration,
     cached: bool,
     console: ConsoleRules,
+    beside: Vec<Beside>,
 }
 
 impl Suite {
@@ -56,6 +61,7 @@ impl Suite {
             bring_up_timeout: limits::BRING_UP,
             cached: true,
             console: ConsoleRules::default(),
+            beside: Vec::new(),
         }
     }
 
@@ -83,6 +89,33 @@ impl Suite {
     /// may, unless this says `false`, or the user has switched the cache off (`LAGO_CACHE=off`, `lago cache off`).
     pub fn cached(mut self, cached: bool) -> Self {
         self.cached = cached;
+        self
+    }
+
+    /// Something that goes on beside the scenarios as long as an environment is up: a server for its guests, a recorder of what
+    /// they send. `start` is called once for the prefix and once for each fork, before the first scenario that runs in it; what
+    /// it returns is dropped after the last one. Both happen in the coordinator, so it outlives workers, and what goes back
+    /// into a saved state are the guests alone.
+    ///
+    /// ```no_run
+    /// use lago_test::{Failure, Suite, lago::Prefix};
+    ///
+    /// /// Guests may connect to it, and nobody answers.
+    /// fn silence(prefix: &Prefix) -> Result<std::net::TcpListener, Failure> {
+    ///     let network = prefix.networks().next().ok_or_else(|| Failure::new("there is no network"))?;
+    ///     Ok(prefix.host().listen((network.gateway(), 8080).into())?)
+    /// }
+    ///
+    /// Suite::new("web").init_file("LagoInitFile.yaml").beside(silence)
+    /// # ;
+    /// ```
+    ///
+    /// When it cannot be started, nothing runs.
+    pub fn beside<T: Send + 'static>(
+        mut self,
+        start: impl Fn(&Prefix) -> Result<T, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        self.beside.push(Beside::new(start));
         self
     }
 
@@ -170,6 +203,10 @@ impl Suite {
 
     pub(crate) fn console(&self) -> &ConsoleRules {
         &self.console
+    }
+
+    pub(crate) fn what_goes_on_beside(&self) -> &[Beside] {
+        &self.beside
     }
 
     pub(crate) fn stages(&self) -> &[Stage] {

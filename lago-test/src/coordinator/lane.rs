@@ -21,6 +21,7 @@ use super::run::Run;
 use super::saved::Saved;
 use super::selection::full_name;
 use super::worker_process::WorkerProcess;
+use crate::beside::{self, Beside};
 use crate::console_watch::{ConsolePosition, ConsoleWatch, Finding};
 use crate::environment::Environment;
 use crate::events::What;
@@ -39,6 +40,8 @@ pub(super) struct Lane {
     environment: Option<Environment>,
     saved: Saved,
     worker: Option<WorkerProcess>,
+    /// What the suite has going on in the environment, once it is there.
+    beside: Option<Vec<beside::Running>>,
     /// The state that the environment is in, when it is exactly in one.
     at: Option<State>,
     /// The stage that has begun here and not ended.
@@ -71,6 +74,7 @@ impl Lane {
             environment,
             saved,
             worker: None,
+            beside: None,
             at: Some(State::Start),
             within: None,
             made_of: Vec::new(),
@@ -146,11 +150,27 @@ impl Lane {
             self.within = Some(stage);
             self.stage_began = Some(Instant::now());
         }
+        self.begin_beside()?;
         self.look_at_consoles(Some(step.id));
         if self.comes_after_prerequisites(step) {
             self.save_for_later(State::Before(step.id));
         }
         Ok(())
+    }
+
+    /// Starts what is to go on beside the scenarios, unless it does.
+    fn begin_beside(&mut self) -> Result<(), Failure> {
+        let (None, Some(environment)) = (&self.beside, &self.environment) else { return Ok(()) };
+        let all = self.run.suite.what_goes_on_beside().iter();
+        let started = all.map(|beside: &Beside| beside.start(environment.prefix()));
+        self.beside = Some(started.collect::<Result<_, _>>()?);
+        Ok(())
+    }
+
+    /// Leaves the environment as it is: without its worker, and with nothing else that is going on in it.
+    pub(super) fn leave(&mut self) {
+        self.dismiss_worker();
+        self.beside = None;
     }
 
     /// Whether the next run of this scenario alone would have to run others of its stage again.

@@ -124,7 +124,7 @@ impl Lane {
 
     /// Ends a lane on a fork: removes the fork, or keeps it if that is wanted.
     pub(in super::super) fn leave_fork(mut self, failures: Failures) -> Result<Left, Failure> {
-        self.dismiss_worker();
+        self.leave();
         let (Some(fork), Some(environment)) = (self.fork.take(), self.environment.take()) else {
             return Ok(Vec::new());
         };

@@ -80,7 +80,7 @@ impl Runner {
             self.lanes = ended.lane.map_or(Lanes::None, |lane| Lanes::One(Box::new(lane)));
         }
         if let Lanes::One(lane) = &mut self.lanes {
-            lane.dismiss_worker();
+            lane.leave();
         }
     }
 }
