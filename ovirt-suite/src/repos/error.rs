@@ -7,6 +7,7 @@ use lago::dirlock::LockError;
 use lago::host::HostError;
 use lago::utils::CommandError;
 
+use super::Family;
 use super::verify::Problem;
 
 /// What goes wrong with repositories.
@@ -44,6 +45,17 @@ pub enum RepoError {
         dir: PathBuf,
         /// Why there is nothing.
         missing: Box<RepoError>,
+    },
+    /// There are no packages at all, so there is nothing to serve.
+    #[error(
+        "there is no {} package in {}, so there is nothing to make a repository of", family.kind(),
+        dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(" or ")
+    )]
+    NoPackages {
+        /// What was looked for.
+        family: Family,
+        /// Where.
+        dirs: Vec<PathBuf>,
     },
     /// An index cannot be understood.
     #[error("{} is no index of packages that can be used: {reason}", path.display())]

@@ -44,6 +44,7 @@ pub fn merge(family: Family, sources: &[SourceRepo], output: &Path) -> Result<Ve
 
 /// What is in a directory with packages that somebody has built, whether it is a repository or not.
 pub fn scan(family: Family, dir: &Path) -> Result<SourceRepo> {
+    fs::read_dir(dir).map_err(RepoError::io("read", dir))?;
     match family {
         Family::Yum => yum::scan(dir),
         Family::Apt => apt::scan(dir),

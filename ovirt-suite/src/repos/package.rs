@@ -14,6 +14,16 @@ pub enum Family {
     Apt,
 }
 
+impl Family {
+    /// What its packages are called.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Yum => "RPM",
+            Self::Apt => "Debian",
+        }
+    }
+}
+
 /// One package as an index describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {

@@ -79,7 +79,8 @@ impl RepoSetup {
     /// Makes the repository in `output`, in the place of what is there.
     ///
     /// # Errors
-    /// When a sync fails and there is nothing complete from an earlier one; when packages cannot be read or indexed.
+    /// When a sync fails and there is nothing complete from an earlier one; when packages cannot be read or indexed, or there
+    /// is none. What is in `output` stays then.
     pub fn run(&self, output: &Path) -> Result<Synced> {
         let mut sources = Vec::new();
         for dir in &self.built {
@@ -102,6 +103,10 @@ impl RepoSetup {
                 }
                 sources.push(source);
             }
+        }
+        if sources.iter().all(|source| source.packages.is_empty()) {
+            let dirs = sources.into_iter().map(|source| source.dir).collect();
+            return Err(RepoError::NoPackages { family: self.family, dirs });
         }
         let packages = merge(self.family, &sources, output)?;
         drop(lock);

@@ -1,45 +1,29 @@
 //! Repositories of Debian packages.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use ovirt_suite::repos::{AptSources, Package, RepoError, RepoServer, RepoSetup, Upstream};
-use tempfile::TempDir;
+use ovirt_suite::repos::{AptSources, RepoError, RepoSetup, Upstream};
 
 use crate::packages::{deb, run};
-use crate::upstream::serve;
+use crate::site::{Site, serve, shown};
 
-struct Site {
-    dir: TempDir,
-    server: Option<RepoServer>,
+fn site() -> Site {
+    let fill = |upstream: &Path| {
+        for version in ["1:0.9", "1.0", "1.5"] {
+            deb(upstream, "engine", version);
+        }
+        deb(upstream, "vdsm", "4.50~rc1");
+        index(upstream);
+    };
+    Site::new(fill, "debian.list", source, |sources| Upstream::Apt(AptSources::new(sources)))
 }
 
-impl Site {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let upstream = dir.path().join("upstream");
-        fs::create_dir(&upstream).unwrap();
-        for version in ["1:0.9", "1.0", "1.5"] {
-            deb(&upstream, "engine", version);
-        }
-        deb(&upstream, "vdsm", "4.50~rc1");
-        index(&upstream);
-        let server = serve(&upstream);
-        let sources = format!("deb [trusted=yes] {} ./\n", server.url());
-        fs::write(dir.path().join("debian.list"), sources).unwrap();
-        Self { dir, server: Some(server) }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn setup(&self) -> RepoSetup {
-        let sources = AptSources::new(self.path("debian.list"));
-        RepoSetup::synced(Upstream::Apt(sources), self.path("cache"))
-    }
+/// A line of apt's for a repository that is not signed.
+fn source(url: &str) -> String {
+    format!("deb [trusted=yes] {url} ./\n")
 }
 
 fn index(dir: &Path) {
@@ -55,16 +39,9 @@ fn index_later(dir: &Path) {
     file.set_modified(SystemTime::now() + Duration::from_secs(2)).unwrap();
 }
 
-fn shown(packages: &[Package]) -> Vec<String> {
-    let mut shown: Vec<_> =
-        packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
-    shown.sort();
-    shown
-}
-
 #[test]
 fn the_newest_packages_are_brought_and_another_apt_gets_them() {
-    let site = Site::new();
+    let site = site();
     let output = site.path("internal_repo/debian");
     let synced = site.setup().run(&output).unwrap();
     assert!(synced.stale.is_empty(), "{:?}", synced.stale);
@@ -72,8 +49,7 @@ fn the_newest_packages_are_brought_and_another_apt_gets_them() {
 
     // From what was merged to another cache, as a guest would.
     let server = serve(&output);
-    let sources = format!("deb [trusted=yes] {} ./\n", server.url());
-    fs::write(site.path("guest.list"), sources).unwrap();
+    fs::write(site.path("guest.list"), source(&server.url())).unwrap();
     let guest = AptSources::new(site.path("guest.list"));
     let again = RepoSetup::synced(Upstream::Apt(guest), site.path("guest")).run(&site.path("got"));
     assert_eq!(shown(&again.unwrap().packages), ["engine 1:0.9", "vdsm 4.50~rc1"]);
@@ -82,7 +58,7 @@ fn the_newest_packages_are_brought_and_another_apt_gets_them() {
 
 #[test]
 fn what_upstream_does_not_have_any_more_goes() {
-    let site = Site::new();
+    let site = site();
     site.setup().run(&site.path("repo")).unwrap();
     let upstream = site.path("upstream");
     deb(&upstream, "engine", "2:0.1");
@@ -97,9 +73,9 @@ fn what_upstream_does_not_have_any_more_goes() {
 
 #[test]
 fn an_earlier_sync_stands_in_for_one_that_fails_only_when_it_is_complete() {
-    let mut site = Site::new();
+    let mut site = site();
     site.setup().run(&site.path("repo")).unwrap();
-    site.server = None;
+    site.goes_away();
     let synced = site.setup().run(&site.path("repo")).unwrap();
     assert_eq!((synced.packages.len(), synced.stale.len()), (2, 1));
 
@@ -111,8 +87,8 @@ fn an_earlier_sync_stands_in_for_one_that_fails_only_when_it_is_complete() {
 
 #[test]
 fn nothing_stands_in_for_the_first_sync() {
-    let mut site = Site::new();
-    site.server = None;
+    let mut site = site();
+    site.goes_away();
     let error = site.setup().run(&site.path("repo")).unwrap_err();
     assert!(matches!(error, RepoError::NothingEarlier { .. }), "{error}");
 }

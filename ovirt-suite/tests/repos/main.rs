@@ -2,5 +2,5 @@
 
 mod apt;
 mod packages;
-mod upstream;
+mod site;
 mod yum;

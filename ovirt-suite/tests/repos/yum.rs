@@ -1,55 +1,28 @@
 //! Repositories of RPMs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use ovirt_suite::repos::{Family, Package, RepoError, RepoServer, RepoSetup, Upstream, YumConfig};
-use tempfile::TempDir;
+use ovirt_suite::repos::{Family, RepoError, RepoSetup, Upstream, YumConfig};
 
 use crate::packages::{rpm, run};
-use crate::upstream::serve;
+use crate::site::{Site, serve, shown};
 
-/// A repository in the network, and what is made of it here.
-struct Site {
-    dir: TempDir,
-    server: Option<RepoServer>,
-}
-
-impl Site {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let upstream = dir.path().join("upstream");
-        fs::create_dir(&upstream).unwrap();
-        rpm(&upstream, "engine", 0, "4.9");
-        rpm(&upstream, "engine", 0, "4.10");
-        rpm(&upstream, "vdsm", 1, "2.0");
-        index(&upstream);
-        let server = serve(&upstream);
-        let config = format!("[main]\ngpgcheck=0\n[ovirt]\nname=oVirt\nbaseurl={}\n", server.url());
-        fs::write(dir.path().join("el9.repo"), config).unwrap();
-        Self { dir, server: Some(server) }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn setup(&self) -> RepoSetup {
-        let config = YumConfig::new(self.path("el9.repo")).release("9");
-        RepoSetup::synced(Upstream::Yum(config), self.path("cache"))
-    }
+fn site() -> Site {
+    let fill = |upstream: &Path| {
+        rpm(upstream, "engine", 0, "4.9");
+        rpm(upstream, "engine", 0, "4.10");
+        rpm(upstream, "vdsm", 1, "2.0");
+        index(upstream);
+    };
+    let configure = |url: &str| format!("[main]\ngpgcheck=0\n[ovirt]\nname=oVirt\nbaseurl={url}\n");
+    let upstream = |config| Upstream::Yum(YumConfig::new(config).release("9"));
+    Site::new(fill, "el9.repo", configure, upstream)
 }
 
 fn index(dir: &Path) {
     run(Command::new("createrepo_c").args(["--quiet", "--no-database"]).arg(dir));
-}
-
-fn shown(packages: &[Package]) -> Vec<String> {
-    let mut shown: Vec<_> =
-        packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
-    shown.sort();
-    shown
 }
 
 /// What dnf finds at an address.
@@ -68,7 +41,7 @@ fn dnf_finds(url: &str) -> Vec<String> {
 
 #[test]
 fn the_newest_packages_of_network_and_builds_are_served() {
-    let site = Site::new();
+    let site = site();
     let built = site.path("built");
     fs::create_dir(&built).unwrap();
     // A lower version, and a higher epoch.
@@ -92,10 +65,10 @@ fn the_newest_packages_of_network_and_builds_are_served() {
 
 #[test]
 fn an_earlier_sync_stands_in_for_one_that_fails_only_when_it_is_complete() {
-    let mut site = Site::new();
+    let mut site = site();
     let output = site.path("internal_repo/el9");
     site.setup().run(&output).unwrap();
-    site.server = None;
+    site.goes_away();
 
     let synced = site.setup().run(&output).unwrap();
     assert_eq!(shown(&synced.packages), ["engine 4.10-1", "vdsm 1:2.0-1"]);
@@ -116,22 +89,22 @@ fn an_earlier_sync_stands_in_for_one_that_fails_only_when_it_is_complete() {
 
 #[test]
 fn what_the_configuration_leaves_out_is_not_missed() {
-    let mut site = Site::new();
+    let mut site = site();
     let config = site.path("el9.repo");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, format!("{text}excludepkgs=vds*\n")).unwrap();
     let output = site.path("internal_repo/el9");
     let synced = site.setup().run(&output).unwrap();
     assert_eq!(shown(&synced.packages), ["engine 4.10-1"]);
-    site.server = None;
+    site.goes_away();
     let again = site.setup().run(&output).unwrap();
     assert_eq!((shown(&again.packages), again.stale.len()), (vec!["engine 4.10-1".to_owned()], 1));
 }
 
 #[test]
 fn nothing_stands_in_for_the_first_sync() {
-    let mut site = Site::new();
-    site.server = None;
+    let mut site = site();
+    site.goes_away();
     let error = site.setup().run(&site.path("internal_repo/el9")).unwrap_err();
     assert!(matches!(error, RepoError::NothingEarlier { .. }), "{error}");
     assert!(!site.path("internal_repo").exists());
@@ -147,4 +120,19 @@ fn packages_that_were_built_are_enough() {
     let synced = RepoSetup::built_only(Family::Yum).built(&built).run(&output).unwrap();
     assert_eq!(shown(&synced.packages), ["engine 1-1"]);
     assert!(!built.join("repodata").exists(), "somebody else's directory was changed");
+}
+
+#[test]
+fn a_directory_without_packages_or_that_is_not_there_makes_no_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let [built, output] = ["built", "repo"].map(|name| dir.path().join(name));
+    fs::create_dir(&built).unwrap();
+    for family in [Family::Yum, Family::Apt] {
+        let setup = RepoSetup::built_only(family);
+        let error = setup.clone().built(&built).run(&output).unwrap_err();
+        assert!(matches!(error, RepoError::NoPackages { .. }), "{error}");
+        let error = setup.built(dir.path().join("nowhere")).run(&output).unwrap_err().to_string();
+        assert!(error.contains("nowhere"), "{error}");
+    }
+    assert!(!output.exists());
 }
