@@ -1,43 +1,83 @@
 //! Bringing an oVirt environment to rest, and back: storage and hosts in the order that the engine demands.
 
+mod at_rest;
+
+use std::collections::BTreeSet;
+
 use lago::utils::{Probe, parallel};
 
+pub use at_rest::AtRest;
+
 use crate::api::types::{
-    AttachedStorageDomain, Host, HostStatus, StorageDomainStatus, StorageDomainType,
+    AttachedStorageDomain, Host, HostStatus, Model, StorageDomainStatus, StorageDomainType,
 };
 use crate::api::{ApiError, Connection, Resource};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::utils::wait_for_engine;
+use crate::utils::{Interrupt, wait_for_engine};
 
-/// Puts all storage domains into maintenance, a data center's master last, and then all hosts.
+/// Puts all storage domains into maintenance, a data center's master last, and then all hosts. What was up before is known to
+/// [`AtRest::what_is_up`] alone, and [`activate`] wants to be told.
 ///
 /// # Errors
-/// When the engine refuses, or something is not in maintenance within [`limits::MAINTENANCE`].
-pub fn deactivate(engine: &Connection) -> Result<()> {
+/// When the engine refuses, something is not in maintenance within [`limits::MAINTENANCE`], a host could not be installed and
+/// so cannot be put into maintenance, or somebody has interrupted it.
+pub fn deactivate(engine: &Connection, interrupt: &Interrupt) -> Result<()> {
     let _span = tracing::info_span!("deactivate storage and hosts").entered();
     for domains in storage_domains(engine)? {
         let (masters, others): (Vec<_>, Vec<_>) = domains.into_iter().partition(Domain::is_master);
-        parallel(others, Domain::deactivate)?;
-        parallel(masters, Domain::deactivate)?;
+        parallel(others, |domain| domain.deactivate(interrupt))?;
+        parallel(masters, |domain| domain.deactivate(interrupt))?;
     }
-    parallel(engine.hosts().all()?, |host| deactivate_host(engine, &host))?;
+    parallel(engine.hosts().all()?, |host| deactivate_host(engine, &host, interrupt))?;
     Ok(())
 }
 
-/// Lets all hosts run VMs again, and then brings up the storage, a data center's master first.
+/// Lets those hosts run VMs again that did before, and then brings up the storage that was used, a data center's master first.
+/// Where nobody knows what was up before, that is all that is not in maintenance now.
 ///
 /// # Errors
-/// When the engine refuses, or something is not up within [`limits::MAINTENANCE`].
-pub fn activate(engine: &Connection) -> Result<()> {
+/// When the engine refuses, something is not up within [`limits::MAINTENANCE`], or somebody has interrupted it.
+pub fn activate(
+    engine: &Connection,
+    at_rest: Option<&AtRest>,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let _span = tracing::info_span!("activate hosts and storage").entered();
-    parallel(engine.hosts().all()?, |host| activate_host(engine, &host))?;
-    for domains in storage_domains(engine)? {
+    let mut hosts = engine.hosts().all()?;
+    hosts.retain(|host| comes_up("host", host, at_rest.map(AtRest::hosts), host_rests(host)));
+    parallel(hosts, |host| activate_host(engine, &host, interrupt))?;
+    for mut domains in storage_domains(engine)? {
+        let known = at_rest.map(AtRest::storage_domains);
+        domains.retain(|domain| comes_up("storage domain", &domain.now, known, domain.rests()));
         let (masters, others): (Vec<_>, Vec<_>) = domains.into_iter().partition(Domain::is_master);
-        parallel(masters, Domain::activate)?;
-        parallel(others, Domain::activate)?;
+        parallel(masters, |domain| domain.activate(interrupt))?;
+        parallel(others, |domain| domain.activate(interrupt))?;
     }
     Ok(())
+}
+
+/// Whether something is brought up: if it was up before, or else if it does not rest now.
+fn comes_up<T: Model>(
+    what: &str,
+    object: &T,
+    known: Option<&BTreeSet<String>>,
+    rests: bool,
+) -> bool {
+    let was_up = match (known, object.id()) {
+        (Some(known), Ok(id)) => known.contains(id.as_str()),
+        _ => !rests,
+    };
+    if !was_up {
+        tracing::info!("{what} {} stays as it was before", object.name().unwrap_or_default());
+    }
+    was_up
+}
+
+/// Whether a host is as it is because somebody wanted that, or because it never was one.
+fn host_rests(host: &Host) -> bool {
+    use HostStatus::{InstallFailed, Maintenance, PreparingForMaintenance};
+    matches!(host.status, Some(Maintenance | PreparingForMaintenance | InstallFailed))
 }
 
 /// A storage domain in its data center.
@@ -52,20 +92,27 @@ impl Domain {
         self.now.master == Some(true)
     }
 
-    fn deactivate(self) -> Result<()> {
-        let maintenance = StorageDomainStatus::Maintenance;
-        if self.now.status != Some(maintenance.clone()) {
-            self.resource.deactivate()?;
-        }
-        self.wait_for(&maintenance)
+    fn rests(&self) -> bool {
+        use StorageDomainStatus::{Maintenance, PreparingForMaintenance};
+        matches!(self.now.status, Some(Maintenance | PreparingForMaintenance))
     }
 
-    fn activate(self) -> Result<()> {
+    fn deactivate(self, interrupt: &Interrupt) -> Result<()> {
+        let maintenance = StorageDomainStatus::Maintenance;
+        // It may be on its way already, since an earlier call was killed.
+        if !self.rests() {
+            self.resource.deactivate()?;
+        }
+        self.wait_for(&maintenance, interrupt)
+    }
+
+    fn activate(self, interrupt: &Interrupt) -> Result<()> {
         // With its host a domain may come up by itself, and then cannot be activated.
         wait_for_engine(
             format!("storage domain {} to become active", self.name),
             limits::MAINTENANCE,
             || {
+                interrupt.check()?;
                 match self.resource.get()?.status {
                     Some(StorageDomainStatus::Active) => Ok(Probe::Done(())),
                     Some(
@@ -85,9 +132,10 @@ impl Domain {
         )
     }
 
-    fn wait_for(&self, wanted: &StorageDomainStatus) -> Result<()> {
+    fn wait_for(&self, wanted: &StorageDomainStatus, interrupt: &Interrupt) -> Result<()> {
         let what = format!("storage domain {} to be in {wanted}", self.name);
         wait_for_engine(what, limits::MAINTENANCE, || {
+            interrupt.check()?;
             let status = self.resource.get()?.status;
             if status.as_ref() == Some(wanted) {
                 return Ok(Probe::Done(()));
@@ -116,30 +164,43 @@ fn is_on_hosts(domain: &AttachedStorageDomain) -> bool {
     !matches!(domain.r#type, Some(StorageDomainType::Image | StorageDomainType::Volume))
 }
 
-fn deactivate_host(engine: &Connection, host: &Host) -> Result<()> {
+fn deactivate_host(engine: &Connection, host: &Host, interrupt: &Interrupt) -> Result<()> {
     let resource = engine.hosts().of(host)?;
-    let what = format!("host {} to be in maintenance", host.name.as_deref().unwrap_or_default());
-    wait_for_engine(what, limits::MAINTENANCE, || match resource.get()?.status {
-        Some(HostStatus::Maintenance) => Ok(Probe::Done(())),
-        Some(status @ HostStatus::PreparingForMaintenance) => {
-            Ok(Probe::NotYet(format!("it is {status}")))
-        }
-        status => {
-            let said = match resource.deactivate() {
-                Ok(()) => String::new(),
+    let name = host.name.clone().unwrap_or_default();
+    wait_for_engine(format!("host {name} to be in maintenance"), limits::MAINTENANCE, || {
+        interrupt.check()?;
+        match resource.get()?.status {
+            Some(HostStatus::Maintenance) => Ok(Probe::Done(())),
+            Some(status @ HostStatus::PreparingForMaintenance) => {
+                Ok(Probe::NotYet(format!("it is {status}")))
+            }
+            status => match resource.deactivate() {
+                Ok(()) => Ok(Probe::NotYet(format!("it is {}", shown(status.as_ref())))),
+                // It is no host yet, and does not become one by itself.
+                Err(error @ ApiError::Fault { .. })
+                    if status == Some(HostStatus::InstallFailed) =>
+                {
+                    Err(Error::DeadEnd {
+                        what: format!("host {name}"),
+                        state: format!("{} ({error})", HostStatus::InstallFailed),
+                        wanted: "in maintenance",
+                    })
+                }
                 // It still manages the storage, which another task of the engine's ends.
-                Err(error @ ApiError::Fault { .. }) => format!("; {error}"),
-                Err(error) => return Err(error.into()),
-            };
-            Ok(Probe::NotYet(format!("it is {}{said}", shown(status.as_ref()))))
+                Err(error @ ApiError::Fault { .. }) => {
+                    Ok(Probe::NotYet(format!("it is {}; {error}", shown(status.as_ref()))))
+                }
+                Err(error) => Err(error.into()),
+            },
         }
     })
 }
 
-fn activate_host(engine: &Connection, host: &Host) -> Result<()> {
+fn activate_host(engine: &Connection, host: &Host, interrupt: &Interrupt) -> Result<()> {
     let resource = engine.hosts().of(host)?;
     let name = host.name.clone().unwrap_or_default();
     wait_for_engine(format!("host {name} to be up"), limits::MAINTENANCE, || {
+        interrupt.check()?;
         match resource.get()?.status {
             Some(HostStatus::Up) => Ok(Probe::Done(())),
             Some(status @ HostStatus::InstallFailed) => Err(Error::DeadEnd {

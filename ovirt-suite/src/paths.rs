@@ -35,4 +35,14 @@ impl OvirtPaths {
     pub fn build_dir(&self, project: &str) -> PathBuf {
         self.lago.prefix().join("build").join(project)
     }
+
+    /// What was up before storage and hosts were brought to rest, while they are.
+    pub fn at_rest(&self) -> PathBuf {
+        self.lago.prefix().join("ovirt-at-rest.json")
+    }
+
+    /// What was up before storage and hosts were brought to rest for a snapshot.
+    pub fn at_rest_in(&self, snapshot: &str) -> PathBuf {
+        self.lago.prefix().join("ovirt-at-rest").join(format!("{snapshot}.json"))
+    }
 }

@@ -6,13 +6,15 @@ use std::path::Path;
 use lago::Prefix;
 use lago::snapshot::SnapshotOptions;
 use lago::utils::{Failures, RollbackContext, parallel};
+use lago::virt::VmState;
 
 use crate::constants::ENGINE_SERVICE;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::maintenance;
+use crate::maintenance::{self, AtRest};
 use crate::paths::OvirtPaths;
-use crate::virt::{HostVm, OvirtVirtEnv};
+use crate::utils::Interrupt;
+use crate::virt::{EngineVm, HostVm, OvirtVirtEnv};
 
 /// A prefix, and its VMs by what they are in an oVirt environment.
 ///
@@ -25,6 +27,7 @@ pub struct OvirtPrefix {
     prefix: Prefix,
     paths: OvirtPaths,
     virt_env: OvirtVirtEnv,
+    interrupt: Interrupt,
 }
 
 impl OvirtPrefix {
@@ -35,7 +38,7 @@ impl OvirtPrefix {
     pub fn new(prefix: Prefix) -> Result<Self> {
         let virt_env = OvirtVirtEnv::new(&prefix)?;
         let paths = OvirtPaths::new(prefix.paths().clone());
-        Ok(Self { prefix, paths, virt_env })
+        Ok(Self { prefix, paths, virt_env, interrupt: Interrupt::new() })
     }
 
     /// Opens a prefix that exists.
@@ -58,11 +61,20 @@ impl OvirtPrefix {
         Ok(self.prefix.deploy(limits::DEPLOY_SCRIPT)?)
     }
 
-    /// Brings everything up, and then hosts and storage, if there is an engine to bring them up.
+    /// By what somebody else may interrupt what this one does: a handler of signals, say.
+    pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = interrupt.clone();
+        self
+    }
+
+    /// Brings everything up, and then the hosts and the storage that were up before, if there is an engine to bring them up.
+    /// What [`stop`](Self::stop) or an interrupted call has brought to rest is known; otherwise it is all that is not in
+    /// maintenance.
     pub fn start(&self) -> Result<()> {
         self.prefix.start()?;
-        if self.has_engine()? {
-            self.activate()?;
+        self.interrupt.check()?;
+        if self.engine_that_was_set_up()?.is_some() {
+            self.activate(AtRest::read(&self.paths.at_rest())?.as_ref(), &self.interrupt)?;
         }
         Ok(())
     }
@@ -72,13 +84,10 @@ impl OvirtPrefix {
     /// # Errors
     /// When something does not come to rest, everything is stopped all the same.
     pub fn stop(&self) -> Result<()> {
-        let at_rest = self.has_engine().and_then(|engine| {
-            if !engine {
-                return Ok(());
-            }
-            let api = self.virt_env.engine_vm()?.get_api()?;
-            maintenance::deactivate(&api)
-        });
+        if !self.prefix.host().is_running() {
+            return Ok(self.prefix.stop()?);
+        }
+        let at_rest = self.rest_before_stop();
         if let Ok(engine) = self.virt_env.engine_vm() {
             engine.forget_api();
         }
@@ -87,16 +96,22 @@ impl OvirtPrefix {
     }
 
     /// Keeps the disks of all VMs under a name, with the environment at rest: storage and hosts in maintenance, the engine
-    /// and what runs on hosts stopped. With `restore`, all of that is undone afterwards.
+    /// and what runs on hosts stopped. With `restore`, all that was up before is brought up again afterwards; without, and when
+    /// this process is killed, [`start`](Self::start) does it.
     ///
     /// # Errors
-    /// When something fails, what was brought to rest until then is brought up again.
+    /// When there is no engine. When something fails, what was brought to rest until then is brought up again.
     pub fn create_snapshots(&self, name: &str, restore: bool) -> Result<()> {
         let _span = tracing::info_span!("create snapshots", name).entered();
+        self.running_engine()?;
+        self.finish_earlier_call()?;
         let mut rollback = RollbackContext::new();
-        let taken = self.rest(&mut rollback).and_then(|()| {
-            self.prefix.snapshot_with(name, SnapshotOptions { live: true })?;
-            Ok(())
+        let of_snapshot = self.paths.at_rest_in(name);
+        let taken = self.rest(&mut rollback).and_then(|at_rest| {
+            self.interrupt.check()?;
+            at_rest.write(&of_snapshot)?;
+            let taken = self.prefix.snapshot_with(name, SnapshotOptions { live: true });
+            taken.map(drop).map_err(Error::from)
         });
         if let Err(error) = taken {
             return Err(rollback.fail(error).into());
@@ -109,51 +124,107 @@ impl OvirtPrefix {
         all(failed.map(Err))
     }
 
-    /// Boots all VMs from disks that [`create_snapshots`](Self::create_snapshots) has kept, and brings hosts and storage up.
+    /// Boots all VMs from disks that [`create_snapshots`](Self::create_snapshots) has kept, and brings up the hosts and the
+    /// storage that were up before it.
+    ///
+    /// # Errors
+    /// When there is no engine, before anything is changed.
     pub fn revert_snapshots(&self, name: &str) -> Result<()> {
         let _span = tracing::info_span!("revert snapshots", name).entered();
+        self.virt_env.engine_vm()?.forget_api();
         self.prefix.revert(name)?;
-        self.activate()
+        let at_rest = AtRest::read(&self.paths.at_rest_in(name))?;
+        // What is said there is of the state that is gone.
+        match &at_rest {
+            Some(at_rest) => at_rest.write(&self.paths.at_rest())?,
+            None => AtRest::forget(&self.paths.at_rest())?,
+        }
+        self.running_engine()?;
+        self.activate(at_rest.as_ref(), &self.interrupt)
     }
 
-    fn activate(&self) -> Result<()> {
+    /// Brings up what an earlier call has brought to rest and did not come to bring up, as its process was killed.
+    fn finish_earlier_call(&self) -> Result<()> {
+        let Some(at_rest) = AtRest::read(&self.paths.at_rest())? else { return Ok(()) };
+        tracing::warn!("an earlier call has left storage and hosts at rest; they are brought up");
+        self.activate(Some(&at_rest), &self.interrupt)
+    }
+
+    fn activate(&self, at_rest: Option<&AtRest>, interrupt: &Interrupt) -> Result<()> {
         let engine = self.virt_env.engine_vm()?;
         engine.forget_api();
         parallel(self.virt_env.host_vms(), HostVm::start_services)?;
         engine.service(ENGINE_SERVICE)?.start()?;
-        let api = engine.get_api()?;
-        maintenance::activate(&api)
+        self.activate_by_api(at_rest, interrupt)
     }
 
-    /// Brings everything to rest, and notes how it is brought up again.
-    fn rest<'a>(&'a self, rollback: &mut RollbackContext<'a>) -> Result<()> {
+    fn activate_by_api(&self, at_rest: Option<&AtRest>, interrupt: &Interrupt) -> Result<()> {
+        let api = self.virt_env.engine_vm()?.get_api_unless(limits::ENGINE, interrupt)?;
+        maintenance::activate(&api, at_rest, interrupt)?;
+        AtRest::forget(&self.paths.at_rest())
+    }
+
+    /// Brings storage and hosts to rest. What was up is written down first, so that it is known however this ends.
+    fn deactivate(&self) -> Result<AtRest> {
         let engine = self.virt_env.engine_vm()?;
-        let api = engine.get_api()?;
+        let api = engine.get_api_unless(limits::ENGINE, &self.interrupt)?;
+        let before = AtRest::read(&self.paths.at_rest())?;
+        let at_rest = AtRest::what_is_up(&api)?.and(before);
+        at_rest.write(&self.paths.at_rest())?;
+        maintenance::deactivate(&api, &self.interrupt)?;
+        Ok(at_rest)
+    }
+
+    fn rest_before_stop(&self) -> Result<()> {
+        let Some(engine) = self.engine_that_was_set_up()? else { return Ok(()) };
+        if !engine.service(ENGINE_SERVICE)?.alive()? {
+            tracing::warn!("the engine does not run, so hosts and storage are stopped as they are");
+            return Ok(());
+        }
+        self.deactivate().map(drop)
+    }
+
+    /// Brings everything to rest, and notes how it is brought up again, which nothing interrupts.
+    fn rest<'a>(&'a self, rollback: &mut RollbackContext<'a>) -> Result<AtRest> {
+        let engine = self.virt_env.engine_vm()?;
         rollback.defer("activate hosts and storage", || {
-            let api = engine.get_api()?;
-            maintenance::activate(&api)
+            self.activate_by_api(AtRest::read(&self.paths.at_rest())?.as_ref(), &Interrupt::new())
         });
-        maintenance::deactivate(&api)?;
+        let at_rest = self.deactivate()?;
         let service = engine.service(ENGINE_SERVICE)?;
-        service.stop()?;
         engine.forget_api();
-        rollback.defer("start the engine", move || service.start());
+        rollback.defer("start the engine", {
+            let service = service.clone();
+            move || service.start()
+        });
+        service.stop()?;
         rollback.defer("start what runs on the hosts", || {
             parallel(self.virt_env.host_vms(), HostVm::start_services)
                 .map(drop)
                 .map_err(Error::from)
         });
         parallel(self.virt_env.host_vms(), HostVm::stop_services)?;
-        Ok(())
+        Ok(at_rest)
     }
 
-    /// Whether there is an engine that was set up already.
-    fn has_engine(&self) -> Result<bool> {
+    /// The engine, which has to run where nothing can be done without it.
+    fn running_engine(&self) -> Result<&EngineVm> {
+        let engine = self.virt_env.engine_vm()?;
+        match engine.state().map_err(lago::Error::from)? {
+            VmState::Running => Ok(engine),
+            state => {
+                Err(Error::EngineDown { vm: engine.name().to_owned(), state: state.to_string() })
+            }
+        }
+    }
+
+    /// The engine, if there is one in the environment that runs and was set up already.
+    fn engine_that_was_set_up(&self) -> Result<Option<&EngineVm>> {
         match self.virt_env.engine_vm() {
             Ok(engine) if engine.alive().map_err(lago::Error::from)? => {
-                Ok(engine.service(ENGINE_SERVICE)?.exists()?)
+                Ok(engine.service(ENGINE_SERVICE)?.exists()?.then_some(engine))
             }
-            _ => Ok(false),
+            _ => Ok(None),
         }
     }
 }

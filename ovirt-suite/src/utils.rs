@@ -1,5 +1,7 @@
 //! What several rooms need.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lago::guest::{Cmd, Output};
@@ -7,6 +9,28 @@ use lago::utils::{Probe, wait_until};
 
 use crate::error::{Error, Result};
 use crate::limits;
+
+/// By which somebody says that nobody waits for the end any more: waits for an engine end with [`Error::Interrupted`], and what
+/// was begun is undone. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// One that nobody has given yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives it.
+    pub fn give(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Fails once it was given.
+    pub fn check(&self) -> Result<()> {
+        if self.0.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
 
 /// How much of what a program printed is shown.
 const SAID: usize = 2000;

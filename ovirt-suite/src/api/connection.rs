@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use lago::utils::Deadline;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -25,8 +26,8 @@ const VERSION: (HeaderName, HeaderValue) =
 /// A connection to an engine's API, as one user. Cheap to clone; clones share the token and the open connections, and may be
 /// used by several threads at once.
 ///
-/// Signing in happens when it is first needed. [`sign_out`](Self::sign_out) ends the session at the engine, which otherwise
-/// ends by itself after half an hour without use.
+/// Signing in happens when it is first needed. The session at the engine ends when the last clone is dropped, and what was made
+/// from them; that takes [`Limits::sign_out`] at most. [`sign_out`](Self::sign_out) ends it before, and says when it cannot.
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
@@ -122,11 +123,18 @@ impl Connection {
         xml::read(self.send(Method::GET, &[], &Query::new(), None)?, Api::TAG)
     }
 
+    /// As [`api`](Self::api), with less time than [`Limits::request`].
+    pub fn api_within(&self, limit: Duration) -> Result<Api, ApiError> {
+        let deadline = self.inner.transport.deadline_within(limit);
+        let answer = self.send_within(Method::GET, &[], &Query::new(), None, &deadline)?;
+        xml::read(answer, Api::TAG)
+    }
+
     /// Ends the session at the engine. Nothing happens when nobody is signed in; a later call signs in again.
     pub fn sign_out(&self) -> Result<(), ApiError> {
         let Some(token) = self.token_slot().take() else { return Ok(()) };
         let Inner { transport, url, user, .. } = &*self.inner;
-        sign_in::sign_out(transport, url, user, &token)
+        sign_in::sign_out(transport, url, user, &token, &transport.deadline())
     }
 
     /// Sends a request to a path below the API's address. A token that is refused is renewed once.
@@ -137,19 +145,29 @@ impl Connection {
         query: &Query,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, ApiError> {
+        self.send_within(method, path, query, body, &self.inner.transport.deadline())
+    }
+
+    fn send_within(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &Query,
+        body: Option<Vec<u8>>,
+        deadline: &Deadline,
+    ) -> Result<Answer, ApiError> {
         let mut request =
             Request::new(method, self.address_of(path, query), XML).header(VERSION.0, VERSION.1);
         if let Some(body) = body {
             request = request.body(XML, body);
         }
-        let deadline = self.inner.transport.deadline();
-        let token = self.token(&deadline)?;
-        let answer = self.send_as(&request, &token, &deadline)?;
+        let token = self.token(deadline)?;
+        let answer = self.send_as(&request, &token, deadline)?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
         self.forget(&token);
-        let answer = self.send_as(&request, &self.token(&deadline)?, &deadline)?;
+        let answer = self.send_as(&request, &self.token(deadline)?, deadline)?;
         if answer.status == StatusCode::UNAUTHORIZED {
             return Err(ApiError::TokenRefused { request: answer.request });
         }
@@ -202,6 +220,20 @@ impl Connection {
 
     fn token_slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<str>>> {
         self.inner.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    /// Ends the session. An engine that is gone has none any more.
+    fn drop(&mut self) {
+        let token = self.token.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(token) = token else { return };
+        let deadline = self.transport.sign_out_deadline();
+        if let Err(error) =
+            sign_in::sign_out(&self.transport, &self.url, &self.user, &token, &deadline)
+        {
+            tracing::debug!("the session at the engine was left to end by itself: {error}");
+        }
     }
 }
 

@@ -62,9 +62,10 @@ pub(super) fn sign_out(
     api: &Url,
     user: &User,
     token: &str,
+    deadline: &Deadline,
 ) -> Result<(), ApiError> {
     let form = [("scope", ""), ("token", token)];
-    ask(transport, (api, LOGOUT_PATH), &form, user, &transport.deadline()).map(drop)
+    ask(transport, (api, LOGOUT_PATH), &form, user, deadline).map(drop)
 }
 
 fn ask(

@@ -107,7 +107,17 @@ impl Transport {
 
     /// The limit of a call that begins now.
     pub(super) fn deadline(&self) -> Deadline {
-        Deadline::new("an answer of the engine", self.limits.request)
+        self.deadline_within(self.limits.request)
+    }
+
+    /// The limit of a call that begins now and has no more time than this.
+    pub(super) fn deadline_within(&self, limit: Duration) -> Deadline {
+        Deadline::new("an answer of the engine", limit.min(self.limits.request))
+    }
+
+    /// The limit of the end of a session that nobody uses any more.
+    pub(super) fn sign_out_deadline(&self) -> Deadline {
+        self.deadline_within(self.limits.sign_out)
     }
 
     /// Sends a request and waits for the whole answer. When the connection breaks, what changes nothing is sent again.
@@ -132,8 +142,10 @@ impl Transport {
 
     fn send_once(&self, request: &Request, deadline: &Deadline) -> Result<Answer, ApiError> {
         let left = deadline.remaining();
+        // What messages speak of is the limit of this call.
+        let limits = Limits { request: deadline.limit(), ..self.limits };
         if left.is_zero() {
-            let (request, limit) = (request.shown(), self.limits.request);
+            let (request, limit) = (request.shown(), limits.request);
             return Err(ApiError::TimedOut { request, waiting: Waiting::Answer, limit });
         }
         let response = self
@@ -144,29 +156,29 @@ impl Transport {
             // Of a single request this limits the whole, its answer's body included.
             .timeout(left)
             .send()
-            .map_err(|error| ApiError::of_request(request.shown(), &self.limits, &error))?;
-        self.read(request, response)
+            .map_err(|error| ApiError::of_request(request.shown(), &limits, &error))?;
+        read(request, response, &limits)
     }
+}
 
-    fn read(&self, request: &Request, response: Response) -> Result<Answer, ApiError> {
-        let status = response.status();
-        let content_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("without a content type")
-            .to_owned();
-        let limit = self.limits.body;
-        let mut body = Vec::new();
-        if let Err(error) = response.take(limit + 1).read_to_end(&mut body) {
-            let received = body.len() as u64;
-            return Err(ApiError::of_body(request.shown(), &self.limits, received, &error));
-        }
-        if body.len() as u64 > limit {
-            return Err(ApiError::TooLarge { request: request.shown(), limit });
-        }
-        Ok(Answer { request: request.shown(), status, content_type, body })
+fn read(request: &Request, response: Response, limits: &Limits) -> Result<Answer, ApiError> {
+    let status = response.status();
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("without a content type")
+        .to_owned();
+    let limit = limits.body;
+    let mut body = Vec::new();
+    if let Err(error) = response.take(limit + 1).read_to_end(&mut body) {
+        let received = body.len() as u64;
+        return Err(ApiError::of_body(request.shown(), limits, received, &error));
     }
+    if body.len() as u64 > limit {
+        return Err(ApiError::TooLarge { request: request.shown(), limit });
+    }
+    Ok(Answer { request: request.shown(), status, content_type, body })
 }
 
 impl fmt::Debug for Transport {

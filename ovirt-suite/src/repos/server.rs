@@ -37,9 +37,14 @@ impl RepoServer {
     /// # Errors
     /// When the prefix is down, or somebody serves there already.
     pub fn on_management(prefix: &Prefix, dir: &Path) -> Result<Self> {
+        Self::on_management_at(prefix, REPO_PORT, dir)
+    }
+
+    /// As [`on_management`](Self::on_management), at another port.
+    pub fn on_management_at(prefix: &Prefix, port: u16, dir: &Path) -> Result<Self> {
         let network = prefix.networks().find(|network| network.is_management());
         let gateway = network.ok_or(RepoError::NoNetwork)?.gateway();
-        Self::start(prefix.host(), SocketAddr::from((gateway, REPO_PORT)), dir)
+        Self::start(prefix.host(), SocketAddr::from((gateway, port)), dir)
     }
 
     /// Serves a directory at an address in a host's network. Port zero is any that is free.

@@ -35,7 +35,12 @@ pub struct ExternalEngine {
 impl ExternalEngine {
     /// The one that the environment names, if it names one.
     pub fn from_env() -> Option<Self> {
-        env::var(URL).ok().filter(|url| !url.is_empty()).map(|url| Self { url })
+        env::var(URL).ok().filter(|url| !url.is_empty()).map(Self::at)
+    }
+
+    /// The one whose API is at this address.
+    pub(super) fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into() }
     }
 
     /// A connection to it.

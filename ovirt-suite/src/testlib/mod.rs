@@ -31,16 +31,20 @@
 //! }
 //! ```
 //!
-//! # An engine that exists already
+//! # Which engine
 //!
-//! With [`OVIRT_URL`](external::URL) in the environment, [`OvirtApi`] is the engine at that address instead of that of the
+//! [`WhichEngine`] says what a suite runs against: a simulator, oVirt itself from templates
+//! ([`LAGO_OVIRT_TEMPLATES`](which_engine::TEMPLATES)), or an engine that exists already. With
+//! [`OVIRT_URL`](external::URL) in the environment, [`OvirtApi`] is the engine at that address instead of that of the
 //! prefix: [`ExternalEngine`](external::ExternalEngine) has the other variables.
 
 mod capabilities;
 pub mod external;
 mod parallel;
 mod parameters;
+pub mod which_engine;
 
 pub use capabilities::{Capable, engine, hosts};
 pub use parallel::in_parallel;
 pub use parameters::OvirtApi;
+pub use which_engine::{OvirtTemplates, WhichEngine};

@@ -11,13 +11,14 @@ use lago::guest::{Cmd, ServiceState};
 use lago::utils::Deadline;
 use lago::virt::Forward;
 
-use super::TestVm;
+use super::{EngineProbe, TestVm, look_at, wait_by};
 use crate::api::Connection;
 use crate::constants::{
     API_PATH, CA_FILE, CA_RESOURCE, ENGINE_PASSWORD, ENGINE_PORT, ENGINE_SERVICE, ENGINE_USER,
 };
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::utils::Interrupt;
 
 /// How the certificate of an authority begins.
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
@@ -70,72 +71,54 @@ impl EngineVm {
     /// The API, once the engine is there; at most [`limits::ENGINE`] is waited for it. It is kept: asking again is cheap.
     ///
     /// # Errors
-    /// [`Error::EngineService`] when the service is what is missing, [`Error::EngineApi`] when the service runs and the API
-    /// does not answer. A wrong password is no reason to wait.
+    /// As [`wait_for`](super::wait_for): what was missing, the service or its API.
     pub fn get_api(&self) -> Result<EngineApi> {
         self.get_api_within(limits::ENGINE)
     }
 
     /// As [`get_api`](Self::get_api), with a limit of one's own.
     pub fn get_api_within(&self, limit: Duration) -> Result<EngineApi> {
-        let mut kept = self.api.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(api) = &*kept
-            && api.api().is_ok()
+        self.get_api_unless(limit, &Interrupt::new())
+    }
+
+    /// As [`get_api_within`](Self::get_api_within), unless somebody interrupts it.
+    pub fn get_api_unless(&self, limit: Duration, interrupt: &Interrupt) -> Result<EngineApi> {
+        let deadline = Deadline::new("the engine", limit);
+        if let Some(kept) = self.kept()
+            && kept.api_within(limits::KEPT.min(limit / 2)).is_ok()
         {
-            return Ok(api.clone());
+            return Ok(kept);
         }
         let _span = tracing::info_span!("wait for the engine", vm = self.name()).entered();
-        let deadline = Deadline::new("the engine", limit);
-        self.wait_for_service(&deadline)?;
-        let api = self.wait_for_api(&deadline)?;
+        // Its session has ended with the engine, and not here: that is not waited for.
+        let api = wait_by(self, &deadline, interrupt)?;
         tracing::info!("{} answers after {:.1?}", self.fqdn(), deadline.elapsed());
-        Ok(kept.insert(api).clone())
+        self.keep(Some(api.clone()));
+        Ok(api)
     }
 
-    /// Forgets the connection, which leads nowhere once the VM is another one.
+    /// The API, if the engine is there now. Nothing is waited for but the answers to what is asked.
+    ///
+    /// # Errors
+    /// As [`get_api`](Self::get_api).
+    pub fn get_api_now(&self) -> Result<EngineApi> {
+        look_at(self, limits::LOOK)
+    }
+
+    /// Forgets the connection, which leads nowhere once the VM is another one. With it ends the session, if nobody else holds
+    /// on to it.
     pub fn forget_api(&self) {
-        *self.api.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.keep(None);
     }
 
-    fn wait_for_service(&self, deadline: &Deadline) -> Result<()> {
-        let service = self.service(ENGINE_SERVICE)?;
-        loop {
-            let state = service.state()?;
-            if state == ServiceState::Active {
-                return Ok(());
-            }
-            if deadline.passed() {
-                let (vm, limit) = (self.name().to_owned(), deadline.limit());
-                return Err(Error::EngineService { vm, limit, state: format!("it is {state}") });
-            }
-            pause(deadline);
-        }
+    fn kept(&self) -> Option<EngineApi> {
+        self.api.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn wait_for_api(&self, deadline: &Deadline) -> Result<EngineApi> {
-        loop {
-            let last = match self.connect() {
-                Ok(api) => match api.api() {
-                    Ok(_) => return Ok(api),
-                    Err(error) if error.is_worth_waiting_for() => error,
-                    Err(error) => return Err(error.into()),
-                },
-                // Its authority is made by what makes the engine.
-                Err(Error::NoAuthority { vm, reason }) if deadline.passed() => {
-                    return Err(Error::NoAuthority { vm, reason });
-                }
-                Err(Error::NoAuthority { .. }) => {
-                    pause(deadline);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            if deadline.passed() {
-                let (vm, limit) = (self.name().to_owned(), deadline.limit());
-                return Err(Error::EngineApi { vm, limit, last: Box::new(last) });
-            }
-            pause(deadline);
-        }
+    fn keep(&self, api: Option<EngineApi>) {
+        // What was kept is dropped when the lock is not held any more.
+        let _before =
+            std::mem::replace(&mut *self.api.lock().unwrap_or_else(PoisonError::into_inner), api);
     }
 
     /// A connection to the engine as it is now; nothing is waited for, and nobody is signed in.
@@ -173,14 +156,29 @@ impl EngineVm {
     }
 }
 
+impl EngineProbe for EngineVm {
+    type Api = EngineApi;
+
+    fn vm_name(&self) -> &str {
+        self.name()
+    }
+
+    fn service_state(&self) -> Result<ServiceState> {
+        Ok(self.service(ENGINE_SERVICE)?.state()?)
+    }
+
+    fn answering_api(&self, limit: Duration) -> Result<EngineApi> {
+        let deadline = Deadline::new("the engine's API", limit);
+        let api = self.connect()?;
+        api.api_within(deadline.remaining())?;
+        Ok(api)
+    }
+}
+
 impl Deref for EngineVm {
     type Target = TestVm;
 
     fn deref(&self) -> &TestVm {
         &self.vm
     }
-}
-
-fn pause(deadline: &Deadline) {
-    std::thread::sleep(limits::INTERVAL.min(deadline.remaining()));
 }

@@ -1,10 +1,13 @@
 //! The VMs of an oVirt environment.
 
 mod engine_vm;
+mod engine_wait;
 mod host_vm;
 mod test_vm;
 
 pub use engine_vm::{EngineApi, EngineVm};
+use engine_wait::wait_by;
+pub use engine_wait::{EngineProbe, look_at, wait_for};
 pub use host_vm::HostVm;
 pub use test_vm::TestVm;
 

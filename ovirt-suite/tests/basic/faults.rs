@@ -1,7 +1,5 @@
 //! What goes away, and how it is told. Each scenario leaves the environment as it found it.
 
-use std::time::Duration;
-
 use lago_test::limits::{LONG, SHORT};
 use lago_test::{TestResult, assert_equals_within, assert_true_within, ensure, fail};
 use ovirt_suite::api::ApiError;
@@ -12,9 +10,6 @@ use ovirt_suite::{Error, OvirtPrefix};
 
 use crate::names::CLUSTER;
 
-/// Some looks, and no more.
-const BRIEF: Duration = Duration::from_secs(3);
-
 /// The engine stops between two calls: the next one says so, and who waits for it is told what is missing.
 pub(crate) fn engine_goes_away(prefix: OvirtPrefix, api: OvirtApi) -> TestResult {
     api.hosts().all()?;
@@ -23,7 +18,7 @@ pub(crate) fn engine_goes_away(prefix: OvirtPrefix, api: OvirtApi) -> TestResult
     service.stop()?;
     let error = api.hosts().all().expect_err("the engine has stopped");
     ensure!(error.is_worth_waiting_for(), "{error:?}");
-    let error = engine.get_api_within(BRIEF).expect_err("the engine has stopped");
+    let error = engine.get_api_now().expect_err("the engine has stopped");
     ensure!(matches!(error, Error::EngineService { .. }), "{error}");
     service.start()?;
     engine.get_api_within(SHORT)?.hosts().all()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use lago_test::{TestResult, ensure};
 use ovirt_suite::OvirtPrefix;
 use ovirt_suite::constants::ENGINE_SERVICE;
-use ovirt_suite::testlib::in_parallel;
+use ovirt_suite::testlib::{WhichEngine, in_parallel};
 
 use crate::simulator;
 
@@ -15,6 +15,9 @@ const ANSWERS: &str = "tests/basic/engine-answer-file.conf";
 /// The storage becomes storage, and the engine's machine gets what the engine is set up from.
 pub(crate) fn deploy(prefix: OvirtPrefix) -> TestResult {
     let scripts = || Ok(prefix.deploy()?);
+    if !WhichEngine::from_env()?.is_simulated() {
+        return scripts();
+    }
     let simulator = || simulator::install(prefix.virt_env().engine_vm()?);
     let steps: [(&str, &(dyn Fn() -> TestResult + Sync)); 2] =
         [("the scripts", &scripts), ("the simulator", &simulator)];

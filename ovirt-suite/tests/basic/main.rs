@@ -8,6 +8,7 @@
 mod bootstrap;
 mod faults;
 mod initialize;
+mod interrupted;
 mod names;
 mod rest;
 mod sanity;
@@ -20,32 +21,57 @@ mod wait;
 use std::process::ExitCode;
 
 use lago_system_tests::{repository_manifest, with_store};
+use lago_test::lago::utils::error_chain;
 use lago_test::{IntoScenario as _, Stage, Suite, continue_on_failure, minutes, scenarios};
-use ovirt_suite::testlib::external::ExternalEngine;
-use ovirt_suite::testlib::hosts;
+use ovirt_suite::limits;
+use ovirt_suite::testlib::{WhichEngine, hosts};
 
 /// Why scenarios that compare do not run unless that is asked for.
 const COMPARES: &str = "to compare with `snapshot_at_rest`";
 
 /// Why scenarios do not run unless that is asked for.
+const RESTS: &str = "all storage comes to rest and back, which takes minutes";
+
+/// Why scenarios do not run unless that is asked for.
 const TAKES_LONG: &str = "all VMs boot again, which takes minutes";
 
+/// The exit code of a suite that cannot be.
+const EXIT_UNUSABLE: u8 = 2;
+
 fn main() -> ExitCode {
-    if ExternalEngine::from_env().is_some() { suite() } else { with_store(suite) }
+    match WhichEngine::from_env() {
+        Ok(WhichEngine::Simulator) => with_store(|| suite(&WhichEngine::Simulator)),
+        Ok(engine) => suite(&engine),
+        Err(error) => {
+            eprintln!("error: {}", error_chain(&error));
+            ExitCode::from(EXIT_UNUSABLE)
+        }
+    }
 }
 
-fn suite() -> ExitCode {
-    // An engine that exists already is there, and set up. It has a record of its own.
-    let suite = if ExternalEngine::from_env().is_some() {
-        Suite::new("basic-external")
-    } else {
-        Suite::new("basic")
+/// Each kind of engine has a record of its own. One that exists already is there, and set up.
+fn suite(engine: &WhichEngine) -> ExitCode {
+    let initialize = || {
+        Stage::new("initialize_engine").scenarios(scenarios![
+            initialize::deploy.timeout(limits::DEPLOY),
+            initialize::initialize_engine.timeout(limits::INITIALIZE),
+        ])
+    };
+    let suite = match engine {
+        WhichEngine::Existing(_) => Suite::new("basic-external"),
+        WhichEngine::Templates(templates) => Suite::new("basic-ovirt")
+            .init_file("tests/basic/ovirt/LagoInitFile.yaml")
+            .template_repository(templates.manifest())
+            .bring_up_timeout(limits::BRING_UP)
+            .beside({
+                let templates = templates.clone();
+                move |prefix| templates.serve_packages(prefix)
+            })
+            .stage(initialize()),
+        WhichEngine::Simulator => Suite::new("basic")
             .init_file("tests/basic/LagoInitFile.yaml")
             .template_repository(repository_manifest())
-            .stage(
-                Stage::new("initialize_engine")
-                    .scenarios(scenarios![initialize::deploy, initialize::initialize_engine,]),
-            )
+            .stage(initialize()),
     };
     let suite = suite
         .timeout(minutes(10))
@@ -69,7 +95,7 @@ fn suite() -> ExitCode {
             sanity::hotplug::hotplug_nic,
             sanity::hotplug::hotplug_disk,
         ]));
-    if ExternalEngine::from_env().is_some() {
+    if matches!(engine, WhichEngine::Existing(_)) {
         return suite.main();
     }
     suite
@@ -80,6 +106,8 @@ fn suite() -> ExitCode {
         ]))
         .stage(Stage::new("rest").from("bootstrap").scenarios(scenarios![
             continue_on_failure(rest::snapshot_with_memory.ignored(COMPARES)),
+            continue_on_failure(interrupted::snapshot_is_killed.ignored(RESTS)),
+            continue_on_failure(interrupted::snapshot_is_interrupted.ignored(RESTS)),
             continue_on_failure(rest::snapshot_at_rest.timeout(minutes(30)).ignored(TAKES_LONG)),
         ]))
         .main()

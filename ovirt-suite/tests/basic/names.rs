@@ -6,8 +6,8 @@ pub(crate) const CLUSTER: &str = "test-cluster";
 /// What the data center and the cluster are compatible with: what all engines from 4.3 to 4.5 can be.
 pub(crate) const COMPATIBILITY: (u32, u32) = (4, 3);
 
-/// The oldest processors that hosts may have. QEMU emulates them.
-pub(crate) const CPU_FAMILY: &str = "Intel Conroe Family";
+/// The oldest processors that hosts of such clusters may have. QEMU emulates them.
+pub(crate) const CPU_FAMILY: &str = "Intel Nehalem Family";
 
 pub(crate) const NFS: &str = "nfs";
 pub(crate) const ISCSI: &str = "iscsi";

@@ -8,3 +8,4 @@ mod maintenance;
 mod pages;
 mod server;
 mod tokens;
+mod waiting;

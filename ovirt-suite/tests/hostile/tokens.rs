@@ -1,8 +1,10 @@
 //! Signing in and out.
 
-use ovirt_suite::api::ApiError;
+use std::time::Duration;
 
-use crate::fixture::{VMS, engine};
+use ovirt_suite::api::{ApiError, Limits};
+
+use crate::fixture::{VMS, engine, engine_with};
 use crate::server::{Reply, Request, TOKEN};
 
 const LOGOUT: &str = "/ovirt-engine/services/sso-logout";
@@ -91,6 +93,43 @@ fn signing_out_gives_the_token_back() {
     assert_eq!(logout.body, "scope=&token=token-1");
     engine.vms().all().unwrap();
     assert_eq!(bearer(&server.requests(VMS)[1]), "Bearer token-2");
+}
+
+#[test]
+fn the_last_connection_that_goes_ends_the_session() {
+    let (server, engine) = engine([Reply::xml("<vms/>")]);
+    server.reply(LOGOUT, [Reply::Whole(200, "application/json", "{}".to_owned())]);
+    let (clone, vms) = (engine.clone(), engine.vms());
+    vms.all().unwrap();
+    drop(engine);
+    drop(clone);
+    assert!(server.requests(LOGOUT).is_empty(), "somebody still has what was made of it");
+    drop(vms);
+    let [logout] = &server.requests(LOGOUT)[..] else { panic!("not one sign-out") };
+    assert_eq!(logout.body, "scope=&token=token-1");
+}
+
+#[test]
+fn nobody_signs_out_who_has_not_signed_in_or_has_signed_out_already() {
+    let (server, never) = engine([Reply::xml("<vms/>")]);
+    drop(never);
+    assert!(server.all_requests().is_empty());
+    let (server, engine) = engine([Reply::xml("<vms/>")]);
+    server.reply(LOGOUT, [Reply::Whole(200, "application/json", "{}".to_owned())]);
+    engine.vms().all().unwrap();
+    engine.sign_out().unwrap();
+    drop(engine);
+    assert_eq!(server.requests(LOGOUT).len(), 1);
+}
+
+#[test]
+fn an_engine_that_is_silent_does_not_keep_anybody_who_lets_go_of_it() {
+    let limits = Limits { sign_out: Duration::from_millis(300), ..Limits::default() };
+    let (server, engine) = engine_with([Reply::xml("<vms/>")], limits);
+    server.reply(LOGOUT, [Reply::Silence]);
+    engine.vms().all().unwrap();
+    drop(engine);
+    assert_eq!(server.requests(LOGOUT).len(), 1);
 }
 
 #[test]

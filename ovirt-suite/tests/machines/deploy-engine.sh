@@ -13,10 +13,10 @@ chmod 755 /etc/init.d/ovirt-engine
 # What is asked for its answers, and shows them. It goes wrong when they say so.
 cat >/usr/sbin/engine-setup <<'SCRIPT'
 #!/bin/sh
-file=${2#--config-append=}
+file=${3#--config-append=}
 ls -l "$file" >/root/setup.permissions
 cat "$file" >/root/setup.answers
-echo "$1 $(dirname "$file")" >/root/setup.arguments
+echo "$1 $2 $(dirname "$file")" >/root/setup.arguments
 if grep -q broken "$file"; then
     echo "the database does not start" >&2
     exit 3

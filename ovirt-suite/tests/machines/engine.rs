@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::time::Duration;
 
 use lago_test::lago::{Cmd, cmd};
 use lago_test::{Failure, TestResult, ensure, fail};
@@ -7,17 +6,14 @@ use ovirt_suite::constants::ENGINE_SERVICE;
 use ovirt_suite::virt::EngineVm;
 use ovirt_suite::{Error, OvirtPrefix};
 
-/// Some looks, and no more.
-const BRIEF: Duration = Duration::from_secs(2);
-
 fn engine(prefix: &OvirtPrefix) -> Result<EngineVm, Failure> {
     Ok(prefix.virt_env().engine_vm()?.clone())
 }
 
 pub(crate) fn a_missing_service_is_named(prefix: OvirtPrefix) -> TestResult {
-    let error = engine(&prefix)?.get_api_within(BRIEF).expect_err("there is no engine");
-    let Error::EngineService { state, limit, .. } = &error else { fail!("{error}") };
-    ensure!(*limit == BRIEF && state == "it is missing", "{error}");
+    let error = engine(&prefix)?.get_api_now().expect_err("there is no engine");
+    let Error::EngineService { state, .. } = &error else { fail!("{error}") };
+    ensure!(state == "it is missing", "{error}");
     Ok(())
 }
 
@@ -29,7 +25,7 @@ pub(crate) fn a_script_makes_the_engine(prefix: OvirtPrefix) -> TestResult {
 }
 
 pub(crate) fn a_service_that_does_not_run_is_named(prefix: OvirtPrefix) -> TestResult {
-    let error = engine(&prefix)?.get_api_within(BRIEF).expect_err("the engine does not run");
+    let error = engine(&prefix)?.get_api_now().expect_err("the engine does not run");
     let Error::EngineService { state, .. } = &error else { fail!("{error}") };
     ensure!(state == "it is inactive", "{error}");
     Ok(())
@@ -46,8 +42,8 @@ pub(crate) fn answers_are_a_secret_and_setup_must_succeed(prefix: OvirtPrefix) -
         "others can read the password"
     );
     let arguments = read("/root/setup.arguments")?;
-    let Some((option, used)) = arguments.trim().split_once(' ') else { fail!("{arguments}") };
-    ensure!(option == "--offline");
+    let Some((options, used)) = arguments.trim().rsplit_once(' ') else { fail!("{arguments}") };
+    ensure!(options == "--accept-defaults --offline", "{options}");
     ensure!(
         !engine.output(&cmd!("test", "-e", used))?.success(),
         "the answers are still in {used}"
@@ -65,7 +61,7 @@ pub(crate) fn answers_are_a_secret_and_setup_must_succeed(prefix: OvirtPrefix) -
 pub(crate) fn an_engine_without_an_authority_is_named(prefix: OvirtPrefix) -> TestResult {
     let engine = engine(&prefix)?;
     engine.service(ENGINE_SERVICE)?.start()?;
-    let error = engine.get_api_within(BRIEF).expect_err("it has no authority");
+    let error = engine.get_api_now().expect_err("it has no authority");
     let Error::NoAuthority { reason, .. } = &error else { fail!("{error}") };
     ensure!(reason.contains("/etc/pki/ovirt-engine/ca.pem"), "{error}");
     Ok(())
@@ -85,7 +81,7 @@ pub(crate) fn an_api_that_does_not_answer_is_named(prefix: OvirtPrefix) -> TestR
     engine.run(Cmd::sh("mkdir -p /etc/pki/ovirt-engine"))?;
     engine.copy_to(directory.path().join("ca.pem"), "/etc/pki/ovirt-engine/ca.pem")?;
     engine.service(ENGINE_SERVICE)?.start()?;
-    let error = engine.get_api_within(BRIEF).expect_err("nothing listens");
+    let error = engine.get_api_now().expect_err("nothing listens");
     ensure!(matches!(error, Error::EngineApi { .. }), "{error}");
     ensure!(error.to_string().contains("the API does not answer"), "{error}");
     Ok(())

@@ -1,6 +1,7 @@
 //! The machines of an oVirt environment, without oVirt: what is said when something is missing, and what is done in guests.
 #![expect(clippy::needless_pass_by_value, reason = "the harness hands parameters over")]
 
+mod downloads;
 mod engine;
 mod packages;
 mod roles;
@@ -20,6 +21,7 @@ fn suite() -> ExitCode {
         .init_file("tests/machines/LagoInitFile.yaml")
         .template_repository(repository_manifest())
         .timeout(minutes(2))
+        .beside(downloads::serve)
         .stage(Stage::new("roles").scenarios(scenarios![
             continue_on_failure(roles::vms_are_what_their_metadata_say),
             roles::runs.requires(testlib::hosts(["wings"])).requires(testlib::engine(["motor"])),
@@ -30,6 +32,8 @@ fn suite() -> ExitCode {
             packages::packages_are_served_to_guests,
             packages::a_program_is_told_the_place_and_its_exit_code_counts,
             packages::a_program_that_is_tested_with_ends_in_its_own_way,
+            downloads::guests_download_at_once_beside_one_that_is_slow,
+            downloads::a_download_outlives_its_scenario,
         ]))
         .stage(Stage::new("engine").scenarios(scenarios![
             continue_on_failure(engine::a_missing_service_is_named),

@@ -9,9 +9,10 @@ const CACHE: &str = "lago/reposync";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The distribution whose guests they are for: `el9` is served as `http://GATEWAY:8585/el9/`.
-    #[arg(long, value_name = "NAME", default_value = "el9", value_parser = distribution)]
-    dist: String,
+    /// The distribution whose guests they are for: `el9` is served as `http://GATEWAY:8585/el9/`. Without it that is `el9`, or
+    /// `debian` for Debian's packages.
+    #[arg(long, value_name = "NAME", value_parser = distribution)]
+    dist: Option<String>,
 
     /// A configuration of dnf or yum with the repositories to sync.
     #[arg(long, value_name = "FILE", conflicts_with = "apt_sources")]
@@ -45,7 +46,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(&self, prefix: &OvirtPrefix) -> anyhow::Result<()> {
         let setup = self.built.iter().fold(self.setup()?, RepoSetup::built);
-        let output = prefix.ovirt_paths().internal_repo(&self.dist);
+        let output = prefix.ovirt_paths().internal_repo(self.dist());
         let synced = setup.skip_sync(self.skip_sync).run(&output)?;
         tracing::info!("{} packages in {}", synced.packages.len(), output.display());
         Ok(())
@@ -72,6 +73,14 @@ impl Arguments {
         Ok(RepoSetup::synced(upstream, self.cache()?))
     }
 
+    fn dist(&self) -> &str {
+        match &self.dist {
+            Some(dist) => dist,
+            None if self.deb || self.apt_sources.is_some() => "debian",
+            None => "el9",
+        }
+    }
+
     fn cache(&self) -> anyhow::Result<PathBuf> {
         if let Some(cache) = &self.cache {
             return Ok(cache.clone());
@@ -79,7 +88,7 @@ impl Arguments {
         let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let caches = named.or_else(|| Some(std::env::home_dir()?.join(".cache")));
         let Some(caches) = caches else { bail!("there is no home directory; give --cache") };
-        Ok(caches.join(CACHE).join(&self.dist))
+        Ok(caches.join(CACHE).join(self.dist()))
     }
 }
 

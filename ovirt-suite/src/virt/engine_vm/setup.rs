@@ -23,7 +23,7 @@ shift
 impl EngineVm {
     /// Makes the engine: runs `engine-setup` in the VM, with the answers of this file of this machine.
     ///
-    /// Without a file, `engine-setup` asks nobody, and takes what it finds best.
+    /// It asks nobody: what the file does not answer, or all without a file, is as it finds best.
     ///
     /// # Errors
     /// When it does not end with 0, with the end of what it printed.
@@ -34,7 +34,7 @@ impl EngineVm {
                 let answers = std::fs::read(path)
                     .map_err(|source| Error::File { path: path.to_owned(), source })?;
                 Cmd::sh(WITH_SECRET_FILE)
-                    .args(["--config-append", "engine-setup", "--offline"])
+                    .args(["--config-append", "engine-setup", "--accept-defaults", "--offline"])
                     .stdin(answers)
             }
             None => cmd!("engine-setup", "--accept-defaults", "--offline"),
