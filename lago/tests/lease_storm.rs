@@ -25,7 +25,7 @@ const ACQUISITIONS: u64 = 10_000;
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// How long a process that was killed may take to be gone.
-const DEATH: Duration = Duration::from_secs(10);
+const DEATH: Duration = Duration::from_secs(60);
 
 /// With this variable the program is a worker, in the directory that it names.
 const WORKER_VARIABLE: &str = "LAGO_TEST_LEASES";

@@ -22,7 +22,7 @@ pub(crate) fn every_nic_has_its_planned_address(vms: Vms) -> TestResult {
                 vm.name(),
                 mac.stdout()
             );
-            assert_true_within(seconds(15), || {
+            assert_true_within(seconds(30), || {
                 let shown = vm.run(cmd!("ip", "-4", "-o", "addr", "show", "dev", &device))?;
                 Ok(shown.stdout().contains(&format!(" {}/24 ", nic.ip)))
             })?;

@@ -48,7 +48,7 @@ pub(crate) fn an_unknown_vm_is_told_apart(prefix: Prefix) -> TestResult {
 
 pub(crate) fn the_console_is_recorded(server: Server) -> TestResult {
     server.run(Cmd::sh("echo written to the console >/dev/console"))?;
-    assert_true_within(seconds(5), || {
+    assert_true_within(seconds(30), || {
         let log = std::fs::read_to_string(server.console_log())?;
         Ok(log.contains("Starting network") && log.contains("written to the console"))
     })

@@ -10,7 +10,7 @@ use lago::collect::{CollectOptions, Collected};
 use lago::guest::Cmd;
 use lago::virt::VmState;
 use lago::{Prefix, Vm};
-use lago_system_tests::{Environment, Place, Traces, lago, run, wait_until};
+use lago_system_tests::{DEFAULT_LIMIT, Environment, Place, Traces, lago, run, wait_until};
 
 const INIT_FILE: &str = "
 domains:
@@ -119,7 +119,7 @@ fn with_a_libvirt_that_hangs(prefix: &Prefix, place: &Place) {
     options.limit = Duration::from_secs(8);
     let evidence = Evidence::collect(prefix, place, &options);
     signal_libvirtd(prefix, "-CONT");
-    assert!(evidence.collected.took < Duration::from_secs(60), "{:?}", evidence.collected.took);
+    assert!(evidence.collected.took < DEFAULT_LIMIT, "{:?}", evidence.collected.took);
     evidence.has(&["README.txt", "vm0/console.log", "vm0/qemu.log", "libvirtd.log"]);
     assert!(evidence.text("README.txt").contains("libvirt does not answer"));
     evidence.lacks(&FROM_LIBVIRT);

@@ -27,7 +27,7 @@ nets:
 ";
 
 /// The scenarios that wait for something else sleep for ten minutes.
-const AT_ONCE: Duration = Duration::from_secs(120);
+const AT_ONCE: Duration = Duration::from_secs(300);
 
 pub(crate) fn never_up() {
     let place = Place::new("evidence-never-up");

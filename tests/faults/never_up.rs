@@ -1,7 +1,7 @@
 //! VMs that do not come up.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lago_system_tests::{Environment, Place, Traces, wait_until};
 
@@ -10,13 +10,11 @@ fn a_vm_with_nothing_to_boot_from() {
     let place = Place::new("empty-disk");
     let traces = Traces::before(&place.join("prefix"));
     let prefix = Environment::new(&place.join("prefix"), "nothing-to-boot.yaml");
-    let start = Instant::now();
     let error = prefix.start_vms(&[], Duration::from_secs(4)).expect_err("nothing boots");
     let message = error.to_string();
     for part in ["vm0", "ssh does not answer after 4s", "connecting by TCP"] {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
-    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
     prefix.stop().expect("it stops");
     prefix.remove_disks().expect("the disks go");
     drop(prefix);

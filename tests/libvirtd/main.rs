@@ -2,13 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use lago_system_tests::{Environment, Place, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
-
-/// The limit of a question to libvirt, and as much again for a busy machine.
-const NOTICED: Duration = Duration::from_secs(60);
 
 /// Lets the process go on when the test is over, also when it fails.
 struct Stopped(Pid);
@@ -36,9 +32,7 @@ fn calls_to_a_libvirtd_that_hangs_end_with_an_error() {
     assert!(vm.alive().expect("libvirt answers"));
 
     let stopped = Stopped::stop(libvirtd_of(&environment.paths().host()));
-    let begin = Instant::now();
     let error = vm.state().expect_err("nobody answers").to_string();
-    assert!(begin.elapsed() < NOTICED, "{:?} until {error}", begin.elapsed());
     assert!(error.contains("libvirt gave no answer"), "{error}");
 
     drop(stopped);

@@ -1,7 +1,7 @@
 //! Machines that lago only reaches over ssh, beside a VM.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -20,6 +20,45 @@ struct Server {
     user: String,
 }
 
+/// How often a port that was free a moment ago may be somebody else's.
+const TRIES: u32 = 20;
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Starts the server, unless somebody else has its port.
+fn sshd(directory: &Path, address: SocketAddr) -> Option<(Child, SocketAddr)> {
+    let (host, identity) = (directory.join("host"), directory.join("id"));
+    let config = format!(
+        "ListenAddress {address}\nHostKey {}\nAuthorizedKeysFile {}.pub\nStrictModes no\nUsePAM no\nPidFile none\n\
+         PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n",
+        host.display(),
+        identity.display()
+    );
+    let config_path = directory.join("sshd_config");
+    fs::write(&config_path, config).unwrap();
+    // sshd of root insists on this directory, which a boot script makes where there is one.
+    let script = "if [ \"$(id -u)\" = 0 ]; then mount -t tmpfs tmpfs /run && mkdir /run/sshd; fi; exec \"$@\"";
+    let log = directory.join("log");
+    let mut child = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh", "/usr/sbin/sshd", "-D", "-e", "-f"])
+        .arg(&config_path)
+        .stderr(fs::File::create(&log).unwrap())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut said, mut ended) = (String::new(), false);
+    wait_until("the ssh server", || {
+        ended = child.try_wait().unwrap().is_some();
+        said = fs::read_to_string(&log).unwrap();
+        ended || said.contains("Server listening on")
+    });
+    assert!(!ended || said.contains("Address already in use"), "{said}");
+    (!ended).then_some((child, address))
+}
+
 impl Server {
     fn start(directory: &Path) -> Self {
         fs::create_dir_all(directory).unwrap();
@@ -27,28 +66,9 @@ impl Server {
         let host_key = KeyPair::generate("host").unwrap();
         host_key.write(&host).unwrap();
         KeyPair::generate("user").unwrap().write(&identity).unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let config = format!(
-            "ListenAddress {address}\nHostKey {}\nAuthorizedKeysFile {}.pub\nStrictModes no\nUsePAM no\nPidFile none\n\
-             PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n",
-            host.display(),
-            identity.display()
-        );
-        let config_path = directory.join("sshd_config");
-        fs::write(&config_path, config).unwrap();
-        // sshd of root insists on this directory, which a boot script makes where there is one.
-        let script = "if [ \"$(id -u)\" = 0 ]; then mount -t tmpfs tmpfs /run && mkdir /run/sshd; fi; exec \"$@\"";
-        let log = fs::File::create(directory.join("log")).unwrap();
-        let child = Command::new("unshare")
-            .args(["--mount", "sh", "-c", script, "sh", "/usr/sbin/sshd", "-D", "-e", "-f"])
-            .arg(&config_path)
-            .stderr(Stdio::from(log))
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait_until("the ssh server", || TcpStream::connect(address).is_ok());
+        let (child, address) = (0..TRIES)
+            .find_map(|_| sshd(directory, free_address()))
+            .expect("somebody else takes every port that is free");
         let user = run(Command::new("id").arg("-un")).ok().trim().to_owned();
         Self { child, address, host_key: host_key.public_line().unwrap(), identity, user }
     }

@@ -30,7 +30,10 @@ fn two_prefixes_with_the_same_subnet() {
     left.stop().expect("it stops");
     assert!(!left.is_running().expect("it is known"));
     vm(right).run(cmd!("true")).expect("the other one goes on");
-    assert_eq!(digests(&store()), templates, "a template's image was changed");
+    // Another test may have added one meanwhile.
+    let after = digests(&store());
+    let unchanged = templates.iter().all(|template| after.contains(template));
+    assert!(unchanged, "a template's image was changed: {templates:?} {after:?}");
 }
 
 fn vm(prefix: &Prefix) -> &Vm {

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use lago::snapshot::SnapshotOptions;
 use lago::virt::VmState;
 use lago::{Prefix, cmd};
-use lago_system_tests::{Environment, Place, wait_until};
+use lago_system_tests::{DEFAULT_LIMIT, Environment, Place, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::run;
@@ -76,15 +76,14 @@ fn a_command_that_runs_during_a_revert_fails_and_the_next_one_works() {
     let others_vm = other.vm("vm0").unwrap();
     others_vm.run(cmd!("true")).unwrap();
     thread::scope(|scope| {
-        let commands = [vm, others_vm].map(|vm| scope.spawn(|| vm.run(cmd!("sleep", "60"))));
+        let sleep = || cmd!("sleep", "3600").limit(DEFAULT_LIMIT * 2);
+        let commands = [vm, others_vm].map(|vm| scope.spawn(move || vm.run(sleep())));
         wait_until("the commands", || run(&prefix, "vm0", "pidof sleep | wc -w").trim() == "2");
-        let begin = Instant::now();
         prefix.revert("idle").unwrap();
         for command in commands {
             let message = command.join().unwrap().unwrap_err().to_string();
             assert!(message.contains("the VM is gone"), "{message}");
         }
-        assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
     });
     for vm in [vm, others_vm] {
         assert_eq!(vm.run(cmd!("echo", "here")).unwrap().stdout(), "here\n");
@@ -108,7 +107,7 @@ fn a_guest_that_ignores_the_agent() {
     prefix.revert("whole").unwrap();
     let guests: u64 = run(&prefix, "vm0", "date +%s").trim().parse().unwrap();
     let ours = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    assert!(ours.abs_diff(guests) < 3, "{ours} {guests}");
+    assert!(ours.abs_diff(guests) < DEFAULT_LIMIT.as_secs(), "{ours} {guests}");
     assert_eq!(vm.state().unwrap(), VmState::Running);
 }
 

@@ -18,7 +18,7 @@ fn find(vm: &Vm, serial: &str) -> Result<Option<String>, Failure> {
 }
 
 fn gone(vm: &Vm, serial: &str) -> TestResult {
-    assert_true_within(seconds(10), || Ok(find(vm, serial)?.is_none()))
+    assert_true_within(seconds(30), || Ok(find(vm, serial)?.is_none()))
 }
 
 /// The file that the VM writes to for a disk.
@@ -43,7 +43,7 @@ pub(crate) fn an_attached_disk_is_part_of_snapshots(prefix: Prefix, server: Serv
     let dev = server.attach_disk(&NewDisk::empty(16 << 20))?;
     ensure!(dev == "vdc", "{dev}");
     let mut device = None;
-    assert_true_within(seconds(10), || {
+    assert_true_within(seconds(30), || {
         device = find(&server, &dev)?;
         Ok(device.is_some())
     })?;
@@ -153,7 +153,7 @@ fn device_of(vm: &Vm, mac: &str) -> Result<Option<String>, Failure> {
 
 fn gets_address(vm: &Vm, mac: &str, address: &str) -> TestResult {
     let mut device = None;
-    assert_true_within(seconds(10), || {
+    assert_true_within(seconds(30), || {
         device = device_of(vm, mac)?;
         Ok(device.is_some())
     })?;

@@ -2,29 +2,24 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use lago_system_tests::{lago, run};
-use lago_test::lago::guest::{Cmd, Output};
+use lago_test::lago::guest::Output;
 use lago_test::lago::virt::Impairment;
 use lago_test::lago::{Prefix, Vm, cmd};
-use lago_test::{
-    Failure, TestResult, assert_true_within, assert_true_within_short, ensure, seconds,
-};
+use lago_test::{Failure, TestResult, assert_true_within, assert_true_within_short, ensure};
 
 use crate::{Client, Server};
 
-fn ping(vm: &Vm, to: &str, count: u32) -> Result<Output, Failure> {
-    Ok(vm.output(&Cmd::new("ping").args([
-        "-c",
-        &count.to_string(),
-        "-i",
-        "0.05",
-        "-W",
-        "1",
-        to,
-    ]))?)
+/// How long it may take until a packet gets through again, among other things for the guests' ARP.
+const SOON: Duration = Duration::from_secs(20);
+
+fn ping(vm: &Vm, to: &str, count: u32, limit: u32) -> Result<Output, Failure> {
+    let (count, limit) = (count.to_string(), limit.to_string());
+    Ok(vm.output(&cmd!("ping", "-c", count, "-i", "0.05", "-W", limit, to))?)
 }
 
+/// Whether one packet comes back within a second. On a busy machine it may not although nothing is in its way.
 fn reaches(vm: &Vm, to: &str) -> Result<bool, Failure> {
-    Ok(ping(vm, to, 1)?.success())
+    Ok(ping(vm, to, 1, 1)?.success())
 }
 
 /// The second card: ssh goes through the first one.
@@ -34,12 +29,10 @@ pub(crate) fn a_pulled_cable_is_seen_by_the_guest(client: Client, server: Server
     let carrier = || server.run(cmd!("cat", "/sys/class/net/eth1/carrier"));
     cable.set_link(false)?;
     ensure!(!cable.link()?);
-    assert_true_within(seconds(10), || Ok(carrier()?.stdout() == "0\n"))?;
+    assert_true_within(SOON, || Ok(carrier()?.stdout() == "0\n"))?;
     ensure!(!reaches(&client, &other)?);
     cable.set_link(true)?;
-    assert_true_within(seconds(10), || {
-        Ok(carrier()?.stdout() == "1\n" && reaches(&client, &other)?)
-    })?;
+    assert_true_within(SOON, || Ok(carrier()?.stdout() == "1\n" && reaches(&client, &other)?))?;
     ensure!(cable.link()? && server.nic(0)?.link()?);
     Ok(())
 }
@@ -50,10 +43,10 @@ pub(crate) fn packets_are_lost_until_it_is_cleared(client: Client, server: Serve
     card.impair(&all)?;
     ensure!(!reaches(&client, &address)?);
     // Only what comes to this card is lost: the other card, and what others get, is not.
-    ensure!(reaches(&client, "server")? && reaches(&server, "client")?);
+    assert_true_within(SOON, || Ok(reaches(&client, "server")? && reaches(&server, "client")?))?;
 
     card.impair(&Impairment { loss_percent: 50.0, ..all })?;
-    let output = ping(&client, &address, 60)?;
+    let output = ping(&client, &address, 60, 5)?;
     let text = output.stdout();
     let received: u32 = text
         .split(", ")
@@ -62,8 +55,9 @@ pub(crate) fn packets_are_lost_until_it_is_cleared(client: Client, server: Serve
         .parse()?;
     ensure!((8..=52).contains(&received), "{received} of 60 came back");
     card.clear()?;
-    ensure!(ping(&client, &address, 20)?.stdout().contains(" 20 packets received"));
-    Ok(())
+    assert_true_within(SOON, || {
+        Ok(ping(&client, &address, 20, 5)?.stdout().contains(" 20 packets received"))
+    })
 }
 
 /// Where the kernel has netem the delay is there; elsewhere it says what is missing, and changes nothing.
@@ -76,11 +70,11 @@ pub(crate) fn a_delay_needs_a_kernel_that_can(client: Client, server: Server) ->
     };
     if let Err(error) = card.impair(&late) {
         ensure!(error.to_string().contains("sch_netem"), "{error}");
-        ensure!(reaches(&client, &address)?, "what cannot be done as a whole was done in part");
-        return Ok(());
+        // All would be lost if what cannot be done as a whole had been done in part.
+        return assert_true_within(SOON, || reaches(&client, &address));
     }
     card.impair(&Impairment { loss_percent: 0.0, ..late })?;
-    let output = ping(&client, &address, 1)?;
+    let output = ping(&client, &address, 1, 20)?;
     let text = output.stdout();
     let time = text.split("time=").nth(1).and_then(|rest| rest.split(' ').next());
     ensure!(time.unwrap_or_default().parse::<f64>()? >= 700.0, "{text}");
@@ -103,12 +97,12 @@ pub(crate) fn parted_vms_reach_the_host_and_not_each_other(
     let partition = prefix.partition(&[&client], &[&server])?;
     ensure!(both(false)?);
     let gateway = prefix.networks().next().expect("there is a network").gateway().to_string();
-    ensure!(reaches(&client, &gateway)? && reaches(&server, &gateway)?);
+    assert_true_within(SOON, || Ok(reaches(&client, &gateway)? && reaches(&server, &gateway)?))?;
     let second = prefix.partition(&[&server], &[&client])?;
     partition.heal()?;
     ensure!(both(false)?, "the second one is still there");
     drop(second);
-    ensure!(both(true)?);
+    assert_true_within(SOON, || both(true))?;
     let error = prefix.partition(&[&server, &client], &[&client]).expect_err("it is in both");
     ensure!(error.to_string().contains("client cannot be parted from itself"), "{error}");
     Ok(())
@@ -129,9 +123,7 @@ pub(crate) fn another_process_heals_what_a_killed_one_left(
     run(heal.stdin(Stdio::null())).ok();
     ensure!(server.nic(1)?.link()?);
     let storage = server.nics()[1].ip.to_string();
-    assert_true_within(seconds(10), || {
-        Ok(reaches(&client, "server")? && reaches(&client, &storage)?)
-    })
+    assert_true_within(SOON, || Ok(reaches(&client, "server")? && reaches(&client, &storage)?))
 }
 
 pub(crate) fn a_revert_ends_faults(prefix: Prefix, client: Client, server: Server) -> TestResult {
@@ -139,7 +131,5 @@ pub(crate) fn a_revert_ends_faults(prefix: Prefix, client: Client, server: Serve
     server.nic(1)?.impair(&Impairment { loss_percent: 100.0, ..Impairment::default() })?;
     prefix.revert("start")?;
     let storage = server.nics()[1].ip.to_string();
-    assert_true_within(seconds(10), || {
-        Ok(reaches(&client, "server")? && reaches(&client, &storage)?)
-    })
+    assert_true_within(SOON, || Ok(reaches(&client, "server")? && reaches(&client, &storage)?))
 }

@@ -55,7 +55,7 @@ fn errors_say_how(ran: &Ran) {
     says("only::exits_zero", "exited with code 0");
     says("only::overflows", "killed by signal");
     says("only::killed", "killed by signal 9 (SIGKILL)");
-    says("only::hangs", "still running after 0.7 s");
+    says("only::hangs", "still running after 2 s");
     says("only::needs_what_is_broken", "the engine does not answer");
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn suite(name: &str) -> Suite {
             continue_on_failure(exits_zero),
             continue_on_failure(overflows),
             continue_on_failure(killed),
-            continue_on_failure(hangs).timeout(Duration::from_millis(700)),
+            continue_on_failure(hangs).timeout(seconds(2)),
             continue_on_failure(needs_what_is_broken),
             continue_on_failure(prints_to_the_coordinator),
             fetch

@@ -100,14 +100,16 @@ fn is_sum(line: &str) -> bool {
 fn what_runs_is_at_the_bottom_and_leaves_nothing() {
     let terminal = Terminal::new();
     let running = terminal.start(Fixture::new("slow"));
-    terminal.wait_for("only::waits");
-    terminal.wait_for("of 10 min");
-    let screen = terminal.screen();
-    let lines: Vec<&str> = screen.lines().filter(|line| !line.is_empty()).collect();
-    assert!(lines.contains(&"test only::says_hello ... ok"), "{screen}");
-    let [.., runs, sum] = lines.as_slice() else { panic!("{screen}") };
-    assert!(runs.contains("only::waits") && runs.ends_with("s of 10 min"), "{screen}");
-    assert!(sum.starts_with("1 of 3 done; "), "{screen}");
+    // What is read may end in the middle of a drawing.
+    wait_until("the view", || {
+        let screen = terminal.screen();
+        let lines: Vec<&str> = screen.lines().filter(|line| !line.is_empty()).collect();
+        let [above @ .., runs, sum] = lines.as_slice() else { return false };
+        above.contains(&"test only::says_hello ... ok")
+            && runs.contains("only::waits")
+            && runs.ends_with("s of 10 min")
+            && sum.starts_with("1 of 3 done; ")
+    });
 
     running.signal("-INT");
     let ran = running.wait();
@@ -147,12 +149,13 @@ fn results_are_those_of_plain_lines() {
 fn output_as_it_comes_goes_above_it() {
     let terminal = Terminal::new();
     let running = terminal.start(Fixture::new("slow").args(&["--nocapture"]));
-    terminal.wait_for("[only::waits] waiting in ");
-    terminal.wait_for("of 10 min");
-    let screen = terminal.screen();
-    let place = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text}: {screen}"));
-    assert!(place("[only::says_hello] hello from the scenario") < place("[only::waits] waiting"));
-    assert!(place("[only::waits] waiting") < place("of 10 min"));
+    let order =
+        ["[only::says_hello] hello from the scenario", "[only::waits] waiting in ", "of 10 min"];
+    wait_until("the output above the view", || {
+        let screen = terminal.screen();
+        let places = order.map(|text| screen.find(text));
+        places.iter().all(Option::is_some) && places.is_sorted()
+    });
     running.signal("-INT");
     running.wait();
 }
@@ -208,8 +211,11 @@ fn a_terminal_that_was_stopped_keeps_nobody_from_leaving() {
         is_full
     });
     running.signal("-INT");
-    // Each is handled before the next can be told from it.
-    thread::sleep(std::time::Duration::from_millis(300));
-    running.signal("-INT");
+    // One that comes before the last was handled is one with it.
+    wait_until("its end", || {
+        thread::sleep(std::time::Duration::from_millis(300));
+        running.signal("-INT");
+        !running.is_alive()
+    });
     assert_eq!(running.wait().exit_code(), Some(130));
 }

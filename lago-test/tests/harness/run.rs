@@ -18,7 +18,7 @@ use crate::fixtures::WORKDIR;
 const README: &str = include_str!("../../README.md");
 
 /// The longest that any fixture may take here: they are all made to end by themselves.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A fixture suite, about to run.
 pub(crate) struct Fixture {
@@ -136,6 +136,10 @@ impl Running {
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        is_alive(&self.child.id().to_string())
     }
 
     pub(crate) fn stderr(&self) -> String {

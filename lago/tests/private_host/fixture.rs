@@ -11,7 +11,7 @@ use lago::host::Host;
 use virt::connect::Connect;
 
 /// How long anything in these tests may take that is not the host's own limit: a busy machine, not a fast one.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory with a host, stopped at the end, however the test ends.
 pub(crate) struct Fixture {

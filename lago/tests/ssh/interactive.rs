@@ -119,8 +119,9 @@ fn shell(kind: Kind) {
         user.resize(50, 120);
         user.types("sleep 2; stty size\r");
         user.screen.await_text("50 120");
-        user.types("sleep 1000\r");
-        thread::sleep(Duration::from_millis(500));
+        // What is typed is shown as well, so the word is put together.
+        user.types("sh -c 'echo as\"\"leep; exec sleep 1000'\r");
+        user.screen.await_text("asleep");
         user.types("\x03");
         user.types("exit 5\r");
     });

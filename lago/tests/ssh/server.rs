@@ -50,8 +50,7 @@ impl Server {
         KeyPair::generate("host").expect("a key").write(&host).expect("a key file");
         let host_key = keys::load_public(&keys::public_path(&host)).expect("a public key");
 
-        let address = free_address();
-        let child = match kind {
+        let start = |address| match kind {
             Kind::OpenSsh => open_ssh(path, &host, address, "Subsystem sftp internal-sftp"),
             Kind::OpenSshWithSftpServer => {
                 open_ssh(path, &host, address, "Subsystem sftp /usr/lib/openssh/sftp-server")
@@ -59,9 +58,9 @@ impl Server {
             Kind::WithoutSftp => open_ssh(path, &host, address, ""),
             Kind::Dropbear => dropbear(path, &host, &pair, address),
         };
-        let server = Self { address, identity, host_key, child, directory };
-        server.await_greeting();
-        server
+        let listening = |address| Some((address, listening(start(address), path)?));
+        let (address, child) = (0..TRIES).find_map(|_| listening(free_address())).expect("a port");
+        Self { address, identity, host_key, child, directory }
     }
 
     pub(crate) fn target(&self) -> SshTarget {
@@ -113,15 +112,6 @@ impl Server {
         }
         found.len()
     }
-
-    fn await_greeting(&self) {
-        let end = Instant::now() + START_LIMIT;
-        while TcpStream::connect(self.address).is_err() {
-            let log = fs::read_to_string(self.directory.path().join(LOG)).unwrap_or_default();
-            assert!(Instant::now() < end, "the server does not start: {log}");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
 }
 
 impl Drop for Server {
@@ -130,8 +120,32 @@ impl Drop for Server {
     }
 }
 
+/// How often a port that was free a moment ago may be somebody else's.
+const TRIES: u32 = 20;
+
+/// Waits until the server listens. None if somebody else has its port.
+fn listening(mut child: Child, directory: &Path) -> Option<Child> {
+    let end = Instant::now() + START_LIMIT;
+    loop {
+        let ended = child.try_wait().expect("a child").is_some();
+        let log = fs::read_to_string(directory.join(LOG)).expect("a log");
+        if ended {
+            assert!(log.contains("Address already in use"), "{log}");
+            return None;
+        }
+        if LISTENING.iter().any(|words| log.contains(words)) {
+            return Some(child);
+        }
+        assert!(Instant::now() < end, "the server does not start: {log}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// The log of whichever server, beside its keys.
 const LOG: &str = "log";
+
+/// What the servers log once they listen: OpenSSH, dropbear.
+const LISTENING: [&str; 2] = ["Server listening on", "Not backgrounding"];
 
 fn open_ssh(path: &Path, host: &Path, address: SocketAddr, subsystem: &str) -> Child {
     let authorized = keys::public_path(&path.join("id"));
