@@ -218,7 +218,7 @@ impl Environment {
 
     /// Makes a command run where the guests can be reached.
     pub(crate) fn enter(&self, command: &mut Command) -> Result<(), Failure> {
-        self.prefix.host().enter(command).map_err(|error| {
+        self.prefix.enter(command).map_err(|error| {
             Failure::from(error).context("cannot run anything on the private host")
         })
     }

@@ -4,6 +4,7 @@
 //! `disks/0/metadata/distro`, `nics/0/net`. A list makes a group of each of its items. The members of `groups` are groups of
 //! that very name, too.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -132,14 +133,18 @@ fn provider(spec: &Domain) -> &'static str {
 }
 
 fn line(prefix: &Prefix, vm: &Vm, lago: &Path) -> String {
-    let paths = prefix.paths();
+    let (paths, target) = (prefix.paths(), vm.ssh().target());
     let mut line = format!(
         "{} ansible_host={} ansible_ssh_private_key_file={}",
         vm.name(),
         vm.ip(),
-        joined(&[&*paths.identity().to_string_lossy()])
+        joined(&[&*target.identity.to_string_lossy()])
     );
-    if prefix.host().is_private() {
+    if vm.is_remote() {
+        let (port, user) = (target.address.port(), joined(&[&target.user]));
+        let _ = write!(line, " ansible_port={port} ansible_user={user}");
+    }
+    if prefix.host().is_private() || vm.is_remote() {
         let proxy = joined(&[
             &*lago.to_string_lossy(),
             "--prefix-path",
@@ -148,17 +153,17 @@ fn line(prefix: &Prefix, vm: &Vm, lago: &Path) -> String {
             vm.name(),
         ]);
         let proxy = format!("ProxyCommand={} %p", proxy.replace('%', "%%"));
+        let way = if vm.is_remote() { &[][..] } else { &["-o", &proxy] };
         let (known_hosts, checking) = paths.known_hosts_of(vm.has_given_host_key());
-        let options = joined(&[
-            "-o",
-            &proxy,
+        let known_as = [
             "-o",
             &format!("UserKnownHostsFile={}", path_in_config(&known_hosts)),
             "-o",
             &format!("StrictHostKeyChecking={checking}"),
             "-o",
             &format!("HostKeyAlias={}", vm.name()),
-        ]);
+        ];
+        let options = joined(&[way, &known_as].concat());
         line.push_str(" ansible_ssh_common_args=");
         line.push_str(&joined(&[&options]));
     }

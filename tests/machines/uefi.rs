@@ -10,8 +10,7 @@ use lago_system_tests::{DISKS, Environment, Place, in_guest, repository, store, 
 /// The vendor of the tests' variables.
 const VENDOR: &str = "5e1f0c3a-6d0b-4a76-9d7b-1d2f6a7c8e90";
 
-#[test]
-fn variables_are_part_of_snapshots_forks_and_capsules() {
+pub(crate) fn variables_are_part_of_snapshots_forks_and_capsules() {
     let place = Place::new("machines-uefi");
     let prefix = Environment::new(&place.join("prefix"), "uefi.yaml");
     prefix.start().unwrap();

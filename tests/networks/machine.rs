@@ -66,7 +66,7 @@ impl Machine {
         Prefix::open(path).expect("it opens").into()
     }
 
-    fn lago(&self, args: &[&str]) {
+    pub(crate) fn lago(&self, args: &[&str]) {
         let mut command = lago(["--prefix-path".as_ref(), self.place.join("prefix").as_os_str()]);
         self.host.enter(command.args(args)).expect("the host runs");
         run(&mut command).ok();

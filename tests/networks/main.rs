@@ -2,9 +2,12 @@
 
 mod machine;
 
+use std::fs;
+
 use lago::{Prefix, Vm, cmd};
-use lago_system_tests::{Environment, in_guest, wait_until};
+use lago_system_tests::{Environment, in_guest, lago, run, wait_until};
 use machine::Machine;
+use serde_json::json;
 
 const INIT_FILE: &str = "
 domains:
@@ -39,9 +42,15 @@ fn networks() {
     a_largest_packet_is_that_of_its_net(&prefix);
     nets_are_kept_apart(&prefix);
     guests_get_out_where_their_net_does(&prefix);
+    status_shows_addresses_of_both_families(&prefix);
+    a_card_that_is_attached_gets_its_ipv6_address(&prefix);
     names_are_added_while_guests_run(&prefix);
+    names_that_a_network_cannot_be_told_are_not_added(&prefix);
+    names_whose_adding_was_interrupted_are_learnt(&prefix);
     let fork = a_revert_takes_names_away_and_a_fork_has_them(&prefix, &machine);
     a_guest_that_nobody_knows_gets_addresses_of_its_net(&fork);
+    drop(fork);
+    a_vm_comes_up_with_its_own_networks(&prefix, &machine);
 }
 
 fn vm<'a>(prefix: &'a Prefix, name: &str) -> &'a Vm {
@@ -171,6 +180,37 @@ fn page(prefix: &Prefix, name: &str, address: &str) -> Option<String> {
     output.stdout().split_once("\r\n\r\n").map(|(_, page)| page.to_owned())
 }
 
+fn status_shows_addresses_of_both_families(prefix: &Prefix) {
+    let path = prefix.paths().prefix().as_os_str();
+    for details in [&[][..], &["--details"]] {
+        let mut status = lago(["--prefix-path".as_ref(), path, "-f".as_ref(), "json".as_ref()]);
+        let status = run(status.arg("status").args(details)).ok();
+        let status: serde_json::Value = serde_json::from_str(&status).expect("it is JSON");
+        let (nets, vms) = (&status["Prefix"]["Networks"], &status["Prefix"]["VMs"]);
+        assert_eq!(nets["storage"]["gateway6"], "fd00:91::1", "{status:#}");
+        assert_eq!(vms["server"]["NICs"]["eth1"]["ip6"], "fd00:91::80", "{status:#}");
+    }
+}
+
+fn a_card_that_is_attached_gets_its_ipv6_address(prefix: &Prefix) {
+    let client = vm(prefix, "client");
+    let nic = client.attach_nic("storage").expect("it is attached");
+    let address = nic.ip6().expect("its net has IPv6");
+    let find = format!("grep -l '^{}' /sys/class/net/*/address | cut -d/ -f5", nic.mac());
+    wait_until("the guest has the card", || !in_guest(prefix, "client", &find).is_empty());
+    in_guest(prefix, "client", &format!("ip link set $({find}) up"));
+    let show = format!("ip -6 -o addr show dev $({find}) scope global");
+    wait_until(&format!("the card has {address}"), || {
+        in_guest(prefix, "client", &show).contains(&format!(" {address}/64 "))
+    });
+    let expected = [nic.ip().to_string(), address.to_string()];
+    for name in ["client-eth1", "client-storage"] {
+        assert_eq!(looked_up(prefix, name), expected, "{name}");
+    }
+    client.detach_nic(nic.number()).expect("it is detached");
+    assert_eq!(looked_up(prefix, "client-eth1"), [""; 0]);
+}
+
 fn names_are_added_while_guests_run(prefix: &Prefix) {
     let (lan, server) = (lan(prefix), vm(prefix, "server"));
     prefix.snapshot("before").expect("it is taken");
@@ -187,9 +227,46 @@ fn names_are_added_while_guests_run(prefix: &Prefix) {
     assert_eq!(looked_up(prefix, "www.example"), ["192.168.90.99"]);
     let taken = lan.add_mapping("client", [192, 168, 90, 99]).expect_err("that is the client's");
     assert!(taken.to_string().contains("the name of 192.168.90."), "{taken}");
-    let both = lan.add_mapping("www.example", [0xfd00, 9, 0, 0, 0, 0, 0, 7]).expect_err("both");
-    assert!(both.to_string().contains("add it after `lago stop`"), "{both}");
-    assert_eq!(looked_up(prefix, "www.example"), ["192.168.90.99"]);
+    lan.add_mapping("www.example", [0xfd00, 9, 0, 0, 0, 0, 0, 7]).expect("the other family");
+    assert_eq!(looked_up(prefix, "www.example"), ["192.168.90.99", "fd00:9::7"]);
+}
+
+/// The network that is told last cannot write down what it is told.
+fn names_that_a_network_cannot_be_told_are_not_added(prefix: &Prefix) {
+    let file = prefix.paths().host().join("lib/dnsmasq/storage.addnhosts");
+    let aside = file.with_extension("aside");
+    fs::rename(&file, &aside).expect("the network has this file");
+    fs::create_dir(&file).expect("nothing is there");
+    let lan = lan(prefix);
+    let error = lan
+        .add_mappings([("www.example", [192, 168, 90, 98]), ("new.example", [192, 168, 90, 98])])
+        .expect_err("it cannot be told");
+    let error = error.to_string();
+    assert!(error.starts_with("cannot change the names of network storage"), "{error}");
+    assert_eq!(looked_up(prefix, "new.example"), [""; 0]);
+    assert_eq!(looked_up(prefix, "www.example"), ["192.168.90.99", "fd00:9::7"]);
+    assert_eq!(lan.resolve("new.example").expect("it is known"), None);
+
+    fs::remove_dir(&file).expect("it is empty");
+    fs::rename(&aside, &file).expect("nothing is there");
+    lan.add_mapping("new.example", [192, 168, 90, 98]).expect("it can be told again");
+    let at = |server| looked_up_at(prefix, "server", "new.example", Some(server));
+    assert_eq!(at("192.168.91.1"), ["192.168.90.98"]);
+    assert_eq!(at("192.168.90.1"), ["192.168.90.98"]);
+}
+
+/// As a process leaves it that is killed before the networks know the name.
+fn names_whose_adding_was_interrupted_are_learnt(prefix: &Prefix) {
+    let file = prefix.paths().state();
+    let text = fs::read_to_string(&file).expect("there is a state");
+    let mut state: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    state["pending"] = "names".into();
+    let mapping = json!({ "net": "lan", "name": "late.example", "address": "fd00:9::10" });
+    state["mappings"].as_array_mut().expect("names were added").push(mapping);
+    fs::write(&file, state.to_string()).expect("it writes");
+    assert_eq!(looked_up(prefix, "late.example"), [""; 0]);
+    Prefix::open(prefix.paths().prefix()).expect("it opens");
+    assert_eq!(looked_up(prefix, "late.example"), ["fd00:9::10"]);
 }
 
 fn a_revert_takes_names_away_and_a_fork_has_them(
@@ -199,11 +276,16 @@ fn a_revert_takes_names_away_and_a_fork_has_them(
     prefix.snapshot("after").expect("it is taken");
     prefix.revert("before").expect("it is put back");
     assert_eq!(looked_up(prefix, "www.example"), Vec::<String>::new());
+    assert_eq!(looked_up(prefix, "six.example"), Vec::<String>::new());
     assert_eq!(lan(prefix).resolve("www.example").expect("it is known"), None);
     assert_eq!(looked_up(prefix, "server").len(), 2);
 
     let fork = machine.fork("after");
-    assert_eq!(looked_up(&fork, "www.example"), ["192.168.90.99"]);
+    assert_eq!(looked_up(&fork, "www.example"), ["192.168.90.99", "fd00:9::7"]);
+    // One with which the networks came up.
+    assert_eq!(looked_up(&fork, "six.example"), ["fd00:9::6"]);
+    lan(&fork).add_mapping("six.example", [0xfd00, 9, 0, 0, 0, 0, 0, 66]).expect("it is replaced");
+    assert_eq!(looked_up(&fork, "six.example"), ["fd00:9::42"]);
     in_guest(&fork, "client", "ping -6 -c 1 -W 5 server");
     assert!(page(&fork, "client", machine::ADDRESS).is_some());
     fork
@@ -227,4 +309,29 @@ fn a_guest_that_nobody_knows_gets_addresses_of_its_net(prefix: &Prefix) {
     wait_until("an address that the guest has made itself", || {
         addresses().contains("inet6 fd00:91::ff:fe00:9199/64")
     });
+}
+
+fn a_vm_comes_up_with_its_own_networks(prefix: &Prefix, machine: &Machine) {
+    let up = || {
+        let is_up = |net: &&lago::virt::Network| net.alive().expect("libvirt answers");
+        prefix.networks().filter(is_up).map(lago::virt::Network::name).collect::<Vec<_>>()
+    };
+    prefix.stop().expect("it stops");
+    machine.lago(&["start", "--no-wait", "client"]);
+    assert_eq!(up(), ["lan"]);
+    for error in [
+        vm(prefix, "server").start().expect_err("one of its networks is down"),
+        vm(prefix, "client").attach_nic("storage").map(drop).expect_err("the network is down"),
+    ] {
+        let error = error.to_string();
+        assert!(error.ends_with("`lago start` brings up all networks"), "{error}");
+    }
+    machine.lago(&["start", "--no-wait", "server"]);
+    assert_eq!(up(), ["lan", "storage"]);
+    machine.lago(&["stop", "server"]);
+    assert_eq!(up(), ["lan"]);
+    machine.lago(&["stop", "client"]);
+    assert!(!prefix.host().is_running());
+    machine.lago(&["start", "--no-wait"]);
+    assert_eq!(up(), ["lan", "storage"]);
 }

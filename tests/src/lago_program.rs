@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lago::host::OUTSIDE_VARIABLE;
+
 use crate::wait::DEFAULT_LIMIT;
 use crate::{images, place};
 
@@ -29,7 +31,7 @@ pub fn lago_path() -> PathBuf {
 pub fn lago<I: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::new(lago_path());
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("LAGO_") {
+        if name.to_string_lossy().starts_with("LAGO_") && name != OUTSIDE_VARIABLE {
             command.env_remove(name);
         }
     }

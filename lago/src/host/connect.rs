@@ -18,20 +18,21 @@ use super::time::{Deadline, timespec};
 /// guest that does not have the address yet.
 const NEXT_TRY: Duration = Duration::from_millis(200);
 
-/// How many connections are tried beside one another: by then the kernel asks again for the first.
-const MOST_TRIES: usize = 5;
+/// How many connections to a guest are tried beside one another: by then the kernel asks again for the first.
+pub(super) const TRIES_OF_GUEST: usize = 5;
 
 /// Connects sockets that do not block, one beside the other, and takes the first that is answered; the stream blocks.
 pub(super) fn connect(
     new_socket: impl Fn() -> Result<OwnedFd, HostError>,
     address: SocketAddr,
+    most_tries: usize,
     limit: Duration,
 ) -> Result<TcpStream, HostError> {
     let failed = |source: io::Error| HostError::Connect { address, source };
     let deadline = Deadline::after(limit);
     let mut sockets = Vec::new();
     loop {
-        let next = if sockets.len() < MOST_TRIES { Some(new_socket()) } else { None };
+        let next = if sockets.len() < most_tries { Some(new_socket()) } else { None };
         match next {
             // Those that are on their way may be answered yet.
             Some(Err(error)) if sockets.is_empty() => return Err(error),

@@ -118,4 +118,12 @@ impl HostError {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
+
+    /// What kept a connection from coming about, for who knows its address anyway.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::Connect { source, .. } => source,
+            other => io::Error::other(other),
+        }
+    }
 }

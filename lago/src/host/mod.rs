@@ -24,6 +24,7 @@ mod acceleration;
 mod capabilities_cache;
 mod census;
 mod connect;
+mod descriptors;
 mod device;
 mod doctor;
 mod error;
@@ -32,6 +33,7 @@ mod kvm;
 mod libvirt;
 mod log;
 mod namespaces;
+mod outside;
 mod private;
 mod run;
 mod search_path;
@@ -49,11 +51,13 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use acceleration::{Acceleration, AccelerationChoice, Probe, UnknownAcceleration, probe};
+use connect::TRIES_OF_GUEST;
 pub use doctor::{Check, Status, doctor};
 pub(crate) use doctor::{Executable, libguestfs_check};
 pub use error::HostError;
 use libvirt::Question;
 pub(crate) use libvirt::keep_libvirt_quiet;
+pub use outside::OUTSIDE_VARIABLE;
 pub use private::HOST_VARIABLE;
 use private::PrivateHost;
 use rustix::net::sockopt;
@@ -191,7 +195,17 @@ impl Host {
 
     /// Connects to an address in the host's network, which is where the guests are, within a limit.
     pub fn connect(&self, address: SocketAddr, limit: Duration) -> Result<TcpStream, HostError> {
-        connect::connect(|| self.tcp_socket(address), address, limit)
+        connect::connect(|| self.tcp_socket(address), address, TRIES_OF_GUEST, limit)
+    }
+
+    /// As [`Self::enter`], for a command that is to reach machines outside of a private host, too: what uses this library in it
+    /// gets its sockets to them from this process, as long as that lives.
+    pub(crate) fn enter_reaching_outside(&self, command: &mut Command) -> Result<(), HostError> {
+        if self.is_private() {
+            let failed = HostError::io("offer sockets to a command on the private host");
+            outside::offer(command).map_err(failed)?;
+        }
+        self.enter(command)
     }
 
     /// A TCP socket for an address in the host's network, not yet connected and not blocking.
@@ -202,6 +216,19 @@ impl Host {
                 .map_err(|source| HostError::Connect { address, source }),
         }
     }
+}
+
+/// Connects to an address in the network outside of private hosts: that of this process, unless whoever started it on one makes
+/// sockets for it.
+pub(crate) fn connect_outside(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let failed = |source| HostError::Connect { address, source };
+    let socket = || outside::tcp_socket_for(address).map_err(failed);
+    connect::connect(socket, address, 1, limit).map_err(HostError::into_io)
+}
+
+/// Whether this process is on a private host and has no way to what is outside of it.
+pub(crate) fn is_shut_in() -> bool {
+    env::var_os(HOST_VARIABLE).is_some() && !outside::is_offered()
 }
 
 /// Where the user's libvirt keeps its logs.

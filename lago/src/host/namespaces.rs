@@ -25,12 +25,11 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::libc;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 use rustix::process::Signal;
 use rustix::thread::{ThreadNameSpaceType as Namespaces, move_into_thread_name_spaces};
+
+use super::descriptors;
 
 /// The longest working directory that [`enter`] can keep: the kernel's limit of a path.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
@@ -75,12 +74,7 @@ pub(super) fn tcp_socket(
     address: SocketAddr,
 ) -> io::Result<OwnedFd> {
     let namespaces = user_namespace(own_user_namespace) | Namespaces::NETWORK;
-    let (ours, theirs) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let (ours, theirs) = descriptors::pair()?;
     // Never executed: the child ends before, once it has sent the socket.
     let mut command = Command::new("/proc/self/exe");
     // SAFETY: the closure makes system calls only; `_exit` runs no destructor of the copied process.
@@ -88,19 +82,25 @@ pub(super) fn tcp_socket(
         command.pre_exec(move || {
             move_into_thread_name_spaces(init.as_fd(), namespaces)?;
             let socket = tcp_socket_here(address)?;
-            send_descriptor(theirs.as_fd(), socket.as_fd())?;
+            descriptors::send(theirs.as_fd(), 0, socket.as_fd())?;
             libc::_exit(0)
         });
     }
     let mut child = command.spawn()?;
-    let received = receive_descriptor(ours.as_fd());
+    // The child has sent, or it has failed and `spawn` has said so: there is nothing to wait for.
+    let received = descriptors::receive(ours.as_fd(), RecvFlags::DONTWAIT);
     child.wait()?;
-    received
+    let socket = received?.and_then(|message| message.descriptor);
+    socket.ok_or_else(|| io::Error::other("the child process passed no socket"))
 }
 
 /// A TCP socket for an address, not yet connected and not blocking, in the network namespace of this process.
 pub(super) fn tcp_socket_here(address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    tcp_socket_of(if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 })
+}
+
+/// As [`tcp_socket_here`], for addresses of a family.
+pub(super) fn tcp_socket_of(family: AddressFamily) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
 }
@@ -266,27 +266,4 @@ fn block_all_signals() -> libc::sigset_t {
 fn set_signal_mask(mask: &libc::sigset_t) {
     // SAFETY: the pointer is valid for the call, which cannot fail with these arguments.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
-}
-
-fn send_descriptor(through: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let descriptors = [descriptor];
-    control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    rustix::net::sendmsg(through, &[io::IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
-    Ok(())
-}
-
-fn receive_descriptor(from: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    // The child has sent, or it has failed and `spawn` has said so: there is nothing to wait for.
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    rustix::net::recvmsg(from, &mut [io::IoSliceMut::new(&mut byte)], &mut control, flags)?;
-    let descriptor = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    descriptor.ok_or_else(|| io::Error::other("the child process passed no socket"))
 }

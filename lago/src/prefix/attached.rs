@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use super::disks::{Content, DiskImage, create_image, letters_to_number, number_to_letters};
 use super::layers::disks_at;
+use super::mappings::PrefixMappings;
 use super::state::{AttachedDevices, AttachedNic, Device, Pending, State};
 use super::{Prefix, PrefixError, Record, lock_settled};
 use crate::paths::Paths;
-use crate::spec::{DiskFormat, NetKind, PlannedNic, free_address, mac};
+use crate::spec::{DiskFormat, NetKind, PlannedNic, autoconfigured, free_address, mac};
 use crate::templates::ImageFormat;
 use crate::utils::{FileError, create_dir, error_chain};
 use crate::virt::domain_xml::DiskDevice;
@@ -98,6 +99,7 @@ impl Devices for VmDevices {
             vm.put_lease(&card)?;
         }
         self.attach(vm, state, &device)?;
+        self.renew_names(vm);
         Ok(number)
     }
 
@@ -116,6 +118,7 @@ impl Devices for VmDevices {
         {
             tracing::warn!("the address of the card is still handed out: {}", error_chain(&error));
         }
+        self.renew_names(vm);
         Ok(())
     }
 }
@@ -124,6 +127,16 @@ impl VmDevices {
     fn of(prefix: &Prefix, vm: &str) -> Self {
         let (paths, record) = (prefix.paths().clone(), Arc::clone(prefix.shared_record()));
         Self { paths, record, vm: vm.to_owned() }
+    }
+
+    /// Has the networks answer for the names of the cards that there are now. They are tried again at the next start.
+    fn renew_names(&self, vm: &Vm) {
+        let (paths, record) = (self.paths.clone(), Arc::clone(&self.record));
+        let mappings = PrefixMappings { paths, record, connection: Arc::clone(vm.connection()) };
+        let renewed = State::read(&self.paths).and_then(|state| mappings.teach(&state));
+        if let Err(error) = renewed {
+            tracing::warn!("the names of the card are not known yet: {}", error_chain(&error));
+        }
     }
 
     /// Plugs in what `state` has already, if the VM runs. What goes wrong leaves the state as it was.
@@ -273,10 +286,11 @@ impl VmDevices {
         let ip = free_address(net, &used).ok_or_else(|| {
             self.cannot(action(), format!("{} has no free address left", net.subnet))
         })?;
-        let net_name = net.name.clone();
+        let mac = mac(ip);
         // Its guest got its seed long before, and there is no server that it could ask.
-        let ip6 = None;
-        Ok(PlannedNic { net: net_name, ip, ip6, mac: mac(ip), management: false, mtu: net.mtu })
+        let ip6 = autoconfigured(net, &mac);
+        let net_name = net.name.clone();
+        Ok(PlannedNic { net: net_name, ip, ip6, mac, management: false, mtu: net.mtu })
     }
 
     fn card(&self, nic: &AttachedNic) -> AttachedCard {

@@ -1,17 +1,18 @@
 //! Names that are added to networks after the prefix was made. They are in `state.json`, and a network that is up learns
-//! them at once.
+//! them at once. Either all networks that are up know all of them in the end, or nothing has changed.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::state::State;
-use super::{Record, lock_settled};
+use super::state::{AttachedNic, Pending, State};
+use super::{Prefix, Record, lock_settled};
 use crate::Result;
 use crate::paths::Paths;
-use crate::spec::{NetKind, names as spelling};
+use crate::spec::{NetKind, names as spelling, names_of_nic};
+use crate::utils::{error_chain, with_rollback};
 use crate::virt::VirtError;
 use crate::virt::connection::Connection;
-use crate::virt::names::{Mapping, Mappings, Update, all};
+use crate::virt::names::{Mapping, Mappings, Update, all, records};
 
 /// The names of one prefix.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct PrefixMappings {
 
 impl Mappings for PrefixMappings {
     fn added(&self) -> Result<Vec<Mapping>> {
-        Ok(State::read(&self.paths)?.mappings)
+        Ok(self.of(&State::read(&self.paths)?))
     }
 
     fn add(&self, net: &str, names: &[(String, IpAddr)]) -> Result<()> {
@@ -31,28 +32,28 @@ impl Mappings for PrefixMappings {
             self.check(name, *address).map_err(|reason| refused(net, name, reason))?;
         }
         let _lock = lock_settled(&self.paths)?;
-        let mut state = State::read(&self.paths)?;
+        let before = State::read(&self.paths)?;
+        let mut after = before.clone();
         for (name, address) in names {
             replace(
-                &mut state.mappings,
+                &mut after.mappings,
                 Mapping { net: net.to_owned(), name: name.clone(), address: *address },
             );
         }
-        let updates = self.updates(&state.mappings)?;
-        if let Some(name) = updates.iter().find_map(|(_, update)| update.impossible.first()) {
-            return Err(refused(net, name, BOTH_FAMILIES.to_owned()).into());
-        }
-        state.write(&self.paths)?;
-        for (net, update) in updates {
-            update.apply(&self.connection, &net)?;
-        }
-        Ok(())
+        let announced = State { pending: Some(Pending::Names), ..after.clone() };
+        let added = with_rollback(|rollback| -> Result<()> {
+            rollback.defer("write the names of before down", || before.write(&self.paths));
+            announced.write(&self.paths)?;
+            rollback
+                .defer("have the networks answer as before; `lago start` tries it again", || {
+                    self.teach(&before)
+                });
+            self.teach(&after)?;
+            after.write(&self.paths)
+        });
+        Ok(added?)
     }
 }
-
-/// Why a name stays as it is.
-const BOTH_FAMILIES: &str = "it would have an IPv4 and an IPv6 address, and libvirt gives such a name to no network that is \
-                             up; add it after `lago stop`, or write it into `mapping` of the init file";
 
 impl PrefixMappings {
     /// Whether it is a name, and nobody's of the plan.
@@ -73,21 +74,64 @@ impl PrefixMappings {
         }
     }
 
-    /// What the networks that are up have to learn, by the names under which libvirt knows them.
-    fn updates(&self, added: &[Mapping]) -> Result<Vec<(String, Update)>> {
-        if !self.connection.host().is_running() {
-            return Ok(Vec::new());
+    /// The names in this state besides those of the plan: those that were added, and those of cards that were attached.
+    fn of(&self, state: &State) -> Vec<Mapping> {
+        let attached = state.attached.iter();
+        let of_cards = attached.flat_map(|(vm, attached)| self.of_cards(vm, &attached.nics));
+        state.mappings.iter().cloned().chain(of_cards).collect()
+    }
+
+    fn of_cards(&self, vm: &str, cards: &[AttachedNic]) -> Vec<Mapping> {
+        let planned = self.record.plan.vm(vm).map_or(&[][..], |vm| &vm.nics);
+        let mut nets: Vec<&str> = planned.iter().map(|nic| nic.net.as_str()).collect();
+        let mut names = Vec::new();
+        for card in cards {
+            let (net, address, address6) =
+                (&card.planned.net, card.planned.ip.into(), card.planned.ip6.map(IpAddr::V6));
+            let earlier = nets.iter().filter(|other| *other == net).count();
+            for name in names_of_nic(vm, card.number, net, earlier) {
+                let addresses = [Some(address), address6].into_iter().flatten();
+                names.extend(addresses.map(|address| Mapping {
+                    net: net.clone(),
+                    name: name.clone(),
+                    address,
+                }));
+            }
+            nets.push(net);
         }
-        let wanted = all(&self.record.plan, added);
-        let mut updates = Vec::new();
+        names
+    }
+
+    /// Has the networks that are up answer for the names in this state.
+    pub(super) fn teach(&self, state: &State) -> Result<()> {
+        if !self.connection.host().is_running() {
+            return Ok(());
+        }
+        let names = all(&self.record.plan, &self.of(state));
         for net in self.record.plan.nets.iter().filter(|net| net.kind == NetKind::Nat) {
             let name = self.record.libvirt_name(&net.name);
+            let wanted = records(&names, net.domain.as_deref());
             if let Some(update) = Update::find(&self.connection, &name, &wanted)? {
-                updates.push((name, update));
+                update.apply(&self.connection, &name)?;
             }
         }
-        Ok(updates)
+        Ok(())
     }
+}
+
+/// Tells the networks what a process that was killed had begun to tell them. What they do not learn now they learn at the
+/// next start, and nothing else has to wait for it.
+pub(crate) fn finish(prefix: &Prefix, state: State) -> Result<()> {
+    let mappings = PrefixMappings {
+        paths: prefix.paths().clone(),
+        record: Arc::clone(prefix.shared_record()),
+        connection: Arc::clone(prefix.virt_env().connection()),
+    };
+    if let Err(error) = mappings.teach(&state) {
+        tracing::warn!("the networks do not know all names: {}", error_chain(&error));
+    }
+    let state = State { pending: None, ..state };
+    state.write(prefix.paths())
 }
 
 fn refused(net: &str, name: &str, reason: String) -> VirtError {

@@ -11,7 +11,7 @@ mod error;
 mod identity;
 mod init;
 pub(crate) mod layers;
-mod mappings;
+pub(crate) mod mappings;
 mod metadata;
 mod names_of_lago;
 mod networks;
@@ -23,6 +23,7 @@ pub(crate) mod state;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,6 +141,15 @@ impl Prefix {
         self.virt_env.host()
     }
 
+    /// Makes a command run on the prefix's host, as [`Host::enter`] does: there the guests have their addresses. What uses this
+    /// library in it reaches machines that lago does not start as well, as long as this process lives.
+    pub fn enter(&self, command: &mut Command) -> Result<()> {
+        if self.vms().any(Vm::is_remote) {
+            return Ok(self.host().enter_reaching_outside(command)?);
+        }
+        Ok(self.host().enter(command)?)
+    }
+
     /// The networks and VMs.
     pub fn virt_env(&self) -> &VirtEnv {
         &self.virt_env
@@ -172,8 +182,8 @@ impl Prefix {
         self.virt_env.wait_for_ssh(&vms, limit)
     }
 
-    /// Brings the host and the networks up and powers the VMs of these names on (all when there are none), without
-    /// waiting for their guests.
+    /// Brings the host and the networks of these VMs up and powers them on, without waiting for their guests. Without names
+    /// that is all VMs, and all networks.
     pub fn power_on(&self, names: &[String]) -> Result<Vec<&Vm>> {
         let vms = self.virt_env.select(names)?;
         let _lock = self.lock_settled()?;
@@ -181,7 +191,8 @@ impl Prefix {
         self.record.confirm_leases(self.paths.prefix())?;
         names_of_lago::mark_initialized(&self.paths)?;
         self.let_qemu_through();
-        self.virt_env.start(&vms)?;
+        let networks = self.virt_env.networks_of(&vms)?;
+        self.virt_env.start(&networks, &vms)?;
         Ok(vms)
     }
 
@@ -251,11 +262,8 @@ impl Prefix {
                 used.extend(vm.all_nics()?.into_iter().map(|nic| nic.net().to_owned()));
             }
         }
-        let is_of_stopped =
-            |net: &str| stopped.iter().flat_map(|vm| vm.nics()).any(|nic| nic.net == net);
-        let unused =
-            self.networks().filter(|net| is_of_stopped(net.name()) && !used.contains(net.name()));
-        parallel(unused, Network::stop)?;
+        let of_stopped = self.virt_env.networks_of(stopped)?;
+        parallel(of_stopped.into_iter().filter(|net| !used.contains(net.name())), Network::stop)?;
         Ok(())
     }
 

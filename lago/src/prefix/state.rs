@@ -108,6 +108,8 @@ pub(crate) enum Pending {
         /// The device.
         device: Device,
     },
+    /// The networks that are up are learning names. These count as theirs already.
+    Names,
     /// The environment is being put back.
     Revert {
         /// The snapshot to which.

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::dirlock::{self, Mode};
 use crate::paths::Paths;
 use crate::prefix::state::{LayerId, Pending, State};
-use crate::prefix::{Prefix, attached};
+use crate::prefix::{Prefix, attached, mappings};
 use crate::utils::{FileError, error_chain, parallel};
 use crate::virt::Vm;
 
@@ -57,6 +57,10 @@ pub(crate) fn settle(prefix: &Prefix) -> Result<()> {
         Some(Pending::Detach { vm, device }) => {
             tracing::warn!("detaching a device from VM {vm} was interrupted; finishing it");
             attached::finish_detach(prefix, state, &vm, &device)?;
+        }
+        Some(Pending::Names) => {
+            tracing::warn!("adding names to the networks was interrupted; finishing it");
+            mappings::finish(prefix, state)?;
         }
         Some(Pending::Revert { name, set_clocks, paused }) => {
             tracing::warn!("the revert to snapshot `{name}` was interrupted; finishing it");

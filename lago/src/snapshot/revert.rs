@@ -113,8 +113,8 @@ fn bring_back(prefix: &Prefix, snapshot: &Snapshot, options: RevertOptions) -> R
         return prefix.virt_env().stop();
     }
     prefix.record().confirm_leases(prefix.paths().prefix())?;
-    prefix.virt_env().start(&[])?;
     let vms: Vec<&Vm> = prefix.vms().filter(|vm| snapshot.state(vm) != VmState::Down).collect();
+    prefix.virt_env().start(&prefix.virt_env().networks_of(&vms)?, &[])?;
     match snapshot.kind {
         SnapshotKind::Live => {
             parallel(&vms, |vm| vm.start())?;

@@ -35,7 +35,7 @@ pub use defaults::DomainDefaults;
 pub use diagnostic::{Diagnostic, SpecError};
 pub(crate) use net::overlap;
 pub use plan::{Plan, PlanInput, PlannedIpv6, PlannedNet, PlannedNic, PlannedVm, plan};
-pub(crate) use plan::{free_address, mac};
+pub(crate) use plan::{autoconfigured, free_address, mac, names_of_nic};
 pub(crate) use size::parse as parse_size;
 pub use subnet_range::{NoSubnetRange, SubnetRange};
 pub use types::{

@@ -12,8 +12,10 @@ mod subnets;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub(crate) use addresses::{free_address, mac};
+pub(crate) use hosts::names_of_nic;
 use indexmap::IndexMap;
 use ipnet::{Ipv4Net, Ipv6Net};
+pub(crate) use ipv6::autoconfigured;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

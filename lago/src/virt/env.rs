@@ -1,5 +1,6 @@
 //! All networks and VMs of a prefix.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,10 @@ impl VirtEnv {
         self.connection.host()
     }
 
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     /// The networks, in the order of the init file.
     pub fn networks(&self) -> impl ExactSizeIterator<Item = &Network> {
         self.networks.values()
@@ -70,26 +75,41 @@ impl VirtEnv {
         names.iter().map(|name| self.vm(name)).collect()
     }
 
-    /// Brings the host and all networks up and powers these VMs on, all at once; what is up already stays as it is.
-    pub fn start(&self, vms: &[&Vm]) -> Result<()> {
+    /// The networks that these VMs are on, in the order of the init file; for all VMs all networks, also those that nobody is
+    /// on yet.
+    pub fn networks_of(&self, vms: &[&Vm]) -> Result<Vec<&Network>> {
+        let mut virtual_ones = self.vms.values().filter(|vm| !vm.is_remote());
+        if virtual_ones.all(|vm| vms.iter().any(|other| other.name() == vm.name())) {
+            return Ok(self.networks.values().collect());
+        }
+        let mut names = HashSet::new();
+        for vm in vms {
+            names.extend(vm.all_nics()?.into_iter().map(|nic| nic.net().to_owned()));
+        }
+        Ok(self.networks.values().filter(|net| names.contains(net.name())).collect())
+    }
+
+    /// Brings the host and these networks up and powers these VMs on, all at once; what is up already stays as it is.
+    pub fn start(&self, networks: &[&Network], vms: &[&Vm]) -> Result<()> {
         tracing::info_span!("start host").in_scope(|| self.host().start())?;
-        self.start_networks()?;
-        parallel(self.vms.values(), Vm::renew_leases)?;
+        self.start_networks(networks)?;
+        parallel(self.vms.values(), |vm| vm.renew_leases(networks))?;
         parallel(vms, |vm| vm.start())?;
         Ok(())
     }
 
-    /// Brings up the networks, and on a private host what libvirt makes for them elsewhere: who may pass between them, and
+    /// Brings up networks, and on a private host what libvirt makes for them elsewhere: who may pass between them, and
     /// the way out.
-    fn start_networks(&self) -> Result<()> {
-        let mut parts: Vec<Part<'_>> = self.networks.values().map(Part::Network).collect();
+    fn start_networks(&self, networks: &[&Network]) -> Result<()> {
+        let mut parts: Vec<Part<'_>> = networks.iter().copied().map(Part::Network).collect();
         if self.host().is_private() {
             parts.push(Part::Isolation);
-            let is_out = |network: &Network| network.uplink() == Uplink::Host;
-            parts.extend(self.networks.values().any(is_out).then_some(Part::Uplink));
+            let is_out = |network: &&Network| network.uplink() == Uplink::Host;
+            parts.extend(networks.iter().any(is_out).then_some(Part::Uplink));
         }
         parallel(parts, |part| match part {
             Part::Network(network) => network.start(),
+            // Of all networks: their bridges have names before they are there.
             Part::Isolation => {
                 let members: Vec<_> = self.networks.values().filter_map(Network::member).collect();
                 isolation::put(self.host(), &members)

@@ -57,6 +57,6 @@ fn failed(net: &str, action: &'static str, error: &Error) -> VirtError {
         net: net.to_owned(),
         action,
         message: error.message().to_owned(),
-        hint: String::new(),
+        hint: super::hint_of(error),
     }
 }

@@ -217,3 +217,11 @@ fn console_excerpt(console: &str) -> String {
         format!("\nlast lines of its console:\n{console}")
     }
 }
+
+/// What to do next about an error, where libvirt's words do not say it.
+fn hint_of(error: &virt::error::Error) -> String {
+    // Networks come up with the VMs that are on them.
+    let is_down = error.code().is(virt::error::ErrorNumber::NoNetwork);
+    let hint = if is_down { "; `lago start` brings up all networks" } else { "" };
+    hint.to_owned()
+}

@@ -1,13 +1,14 @@
 //! Names that the servers of a network answer for: those of the plan, and those that were added later.
 //!
 //! libvirt has a record for each address, with all of its names. Of a network that is up it changes no record that has an
-//! address or a name in common with another one: to be changed, a record goes and comes back, and a name that has an
-//! address of each family cannot be given to it at all. Such names are told to dnsmasq when the network is made.
+//! address or a name in common with another one, so a record that changes goes and comes back. A name with an address of
+//! each family is in two records all the same: with a dot at its end it is the same name for whoever is asked, and another
+//! one for libvirt.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 use virt::error::ErrorNumber;
 use virt::sys;
@@ -15,7 +16,7 @@ use xmltree::{Element, XMLNode};
 
 use super::VirtError;
 use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
-use super::network_xml::{HOST_RECORD, host};
+use super::network_xml::host;
 use crate::Result;
 use crate::spec::Plan;
 
@@ -49,19 +50,45 @@ pub(crate) fn all(plan: &Plan, added: &[Mapping]) -> Vec<(String, IpAddr)> {
     planned.chain(planned6).chain(added).collect()
 }
 
+/// libvirt's records: the names of each address, as they are spelled there.
+pub(crate) type Records = IndexMap<IpAddr, IndexSet<String>>;
+
+/// The records by which a network with this domain answers for names. Where a name has two addresses of a family, the
+/// first counts.
+pub(crate) fn records(names: &[(String, IpAddr)], domain: Option<&str>) -> Records {
+    let mut owners: IndexMap<String, IpAddr> = IndexMap::new();
+    let mut records = Records::new();
+    for (name, address) in names {
+        for spelling in spellings(name, *address, domain) {
+            if *owners.entry(spelling.clone()).or_insert(*address) == *address {
+                records.entry(*address).or_default().insert(spelling);
+            }
+        }
+    }
+    records
+}
+
+/// A name as the record of an address has it. dnsmasq puts a name without any dot into the network's domain as well.
+fn spellings(name: &str, address: IpAddr, domain: Option<&str>) -> Vec<String> {
+    if address.is_ipv4() {
+        return vec![name.to_owned()];
+    }
+    let domain = domain.filter(|_| !name.contains('.'));
+    let full = domain.map(|domain| format!("{name}.{domain}."));
+    [format!("{name}.")].into_iter().chain(full).collect()
+}
+
 /// What it takes to have a network that is up answer for exactly these names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Update {
     changes: Vec<Change>,
-    /// Names for which it cannot answer as long as it is up.
-    pub(crate) impossible: Vec<String>,
 }
 
 /// One change of libvirt's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Change {
     Remove(IpAddr),
-    Add(IpAddr, BTreeSet<String>),
+    Add(IpAddr, IndexSet<String>),
 }
 
 impl Update {
@@ -72,7 +99,7 @@ impl Update {
     pub(crate) fn find(
         connection: &Arc<Connection>,
         net: &str,
-        wanted: &[(String, IpAddr)],
+        wanted: &Records,
     ) -> Result<Option<Self>, VirtError> {
         let name = net.to_owned();
         let description = connection.call(QUESTION_LIMIT, move |connect| {
@@ -82,12 +109,23 @@ impl Update {
             Err(error) if error.code().is(ErrorNumber::NoNetwork) => return Ok(None),
             described => described.map_err(|error| failed(net, "look at", error.message()))?,
         };
-        let served =
-            Served::read(&description).map_err(|reason| failed(net, "look at", &reason))?;
-        Ok(Some(served.update(wanted)))
+        let served = read(&description).map_err(|reason| failed(net, "look at", &reason))?;
+        Ok(Some(Self::between(&served, wanted)))
     }
 
-    /// Makes the changes.
+    fn between(served: &Records, wanted: &Records) -> Self {
+        let gone = served
+            .iter()
+            .filter(|(address, names)| wanted.get(*address) != Some(*names))
+            .map(|(address, _)| Change::Remove(*address));
+        let new = wanted
+            .iter()
+            .filter(|(address, names)| served.get(*address) != Some(*names))
+            .map(|(address, names)| Change::Add(*address, names.clone()));
+        Self { changes: gone.chain(new).collect() }
+    }
+
+    /// Makes the changes, up to the first that fails.
     pub(crate) fn apply(&self, connection: &Arc<Connection>, net: &str) -> Result<(), VirtError> {
         for change in &self.changes {
             let (command, record) = match change {
@@ -127,66 +165,18 @@ fn failed(net: &str, action: &'static str, message: &str) -> VirtError {
     }
 }
 
-/// What a network that is up answers for.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Served {
-    /// libvirt's records.
-    records: BTreeMap<IpAddr, BTreeSet<String>>,
-    /// What dnsmasq was told when the network was made, for as long as it is up.
-    fixed: BTreeSet<(String, IpAddr)>,
-}
-
-impl Served {
-    fn read(description: &str) -> Result<Self, String> {
-        let network = Element::parse(description.as_bytes()).map_err(|error| error.to_string())?;
-        let mut served = Self::default();
-        let dns = network.get_child("dns").map(children).unwrap_or_default();
-        for record in dns.into_iter().filter(|element| element.name == "host") {
-            let address = record.attributes.get("ip").ok_or("a record of names has no address")?;
-            let address = address.parse().map_err(|_| format!("{address} is no address"))?;
-            let names = children(record).into_iter().filter_map(Element::get_text);
-            served.records.entry(address).or_default().extend(names.map(String::from));
-        }
-        let options = network.get_child("options").map(children).unwrap_or_default();
-        for option in options {
-            let value = option.attributes.get("value").map(String::as_str).unwrap_or_default();
-            if let Some((names, address)) = value
-                .strip_prefix(HOST_RECORD)
-                .and_then(|record| record.rsplit_once(','))
-                .and_then(|(names, address)| Some((names, address.parse().ok()?)))
-            {
-                served.fixed.extend(names.split(',').map(|name| (name.to_owned(), address)));
-            }
-        }
-        Ok(served)
+/// The records of a network, by its description.
+fn read(description: &str) -> Result<Records, String> {
+    let network = Element::parse(description.as_bytes()).map_err(|error| error.to_string())?;
+    let dns = network.get_child("dns").map(children).unwrap_or_default();
+    let mut records = Records::new();
+    for record in dns.into_iter().filter(|element| element.name == "host") {
+        let address = record.attributes.get("ip").ok_or("a record of names has no address")?;
+        let address = address.parse().map_err(|_| format!("{address} is no address"))?;
+        let names = children(record).into_iter().filter_map(Element::get_text);
+        records.entry(address).or_default().extend(names.map(String::from));
     }
-
-    fn update(&self, wanted: &[(String, IpAddr)]) -> Update {
-        let mut records: BTreeMap<IpAddr, BTreeSet<String>> = BTreeMap::new();
-        let mut owners: BTreeMap<&str, IpAddr> = BTreeMap::new();
-        let mut impossible = Vec::new();
-        for (name, address) in wanted {
-            if self.fixed.contains(&(name.clone(), *address)) {
-                continue;
-            }
-            if owners.get(name.as_str()).is_some_and(|other| other != address) {
-                impossible.push(name.clone());
-                continue;
-            }
-            owners.insert(name, *address);
-            records.entry(*address).or_default().insert(name.clone());
-        }
-        let gone = self
-            .records
-            .iter()
-            .filter(|(address, names)| records.get(*address) != Some(*names))
-            .map(|(address, _)| Change::Remove(*address));
-        let new = records
-            .iter()
-            .filter(|(address, names)| self.records.get(*address) != Some(*names))
-            .map(|(address, names)| Change::Add(*address, names.clone()));
-        Update { changes: gone.chain(new).collect(), impossible }
-    }
+    Ok(records)
 }
 
 fn children(element: &Element) -> Vec<&Element> {
@@ -195,12 +185,17 @@ fn children(element: &Element) -> Vec<&Element> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::host::Host;
     use crate::virt::network_xml::{
         BridgeDevice, Forward, NetworkDescription, NetworkKind, Services,
     };
+
+    const DOMAIN: Option<&str> = Some("lago.local");
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -210,15 +205,7 @@ mod tests {
         names.iter().map(|(name, address)| ((*name).to_owned(), ip(address))).collect()
     }
 
-    fn served(records: &[(&str, &[&str])], fixed: &[(&str, &str)]) -> Served {
-        let records = records.iter().map(|(address, names)| {
-            (ip(address), names.iter().map(|name| (*name).to_owned()).collect())
-        });
-        Served { records: records.collect(), fixed: names(fixed).into_iter().collect() }
-    }
-
-    #[test]
-    fn what_a_network_was_made_with_is_what_it_serves() {
+    fn description(name: &str, records: &Records) -> String {
         let services = Services {
             asks_nobody: true,
             forward: Forward::Open,
@@ -227,51 +214,76 @@ mod tests {
             ipv6: None,
             range: None,
             leases: Vec::new(),
-            names: [("a".to_owned(), [10, 0, 0, 2].into()), ("b".to_owned(), [10, 0, 0, 2].into())]
-                .into(),
-            names6: [("a".to_owned(), "fd00:1::2".parse().unwrap())].into(),
+            names: records.clone(),
             name_server: None,
             domain: None,
         };
         let device = BridgeDevice { mac: "54:52:0a:00:00:01".into(), mtu: None, stp: false };
         let kind = NetworkKind::Nat(device, Box::new(services));
-        let description =
-            NetworkDescription { name: "n".into(), bridge: "br".into(), kind }.to_xml();
-        let read = Served::read(&description).unwrap();
-        assert_eq!(read, served(&[("10.0.0.2", &["a", "b"])], &[("a", "fd00:1::2")]));
-        let wanted = names(&[("a", "10.0.0.2"), ("b", "10.0.0.2"), ("a", "fd00:1::2")]);
-        assert_eq!(read.update(&wanted), Update::default());
+        NetworkDescription { name: name.into(), bridge: "br".into(), kind }.to_xml()
+    }
+
+    #[test]
+    fn a_name_has_a_record_of_each_family() {
+        let names = names(&[
+            ("a", "10.0.0.2"),
+            ("a", "fd00:1::2"),
+            ("www.example", "fd00:1::2"),
+            ("a", "10.0.0.9"),
+        ]);
+        let expected = [
+            (ip("10.0.0.2"), IndexSet::from(["a".to_owned()])),
+            (ip("fd00:1::2"), ["a.", "a.lago.local.", "www.example."].map(str::to_owned).into()),
+        ];
+        assert_eq!(records(&names, DOMAIN), Records::from(expected));
+    }
+
+    #[test]
+    fn what_a_network_was_made_with_is_what_it_serves() {
+        let names = names(&[("a", "10.0.0.2"), ("b", "10.0.0.2"), ("a", "fd00:1::2")]);
+        let made = records(&names, DOMAIN);
+        assert_eq!(read(&description("n", &made)).unwrap(), made);
     }
 
     #[test]
     fn a_name_of_an_address_that_is_known_replaces_its_record() {
-        let served = served(&[("10.0.0.2", &["a"])], &[("a", "fd00:1::2")]);
-        let wanted = names(&[
-            ("a", "10.0.0.2"),
-            ("a", "fd00:1::2"),
-            ("www", "10.0.0.2"),
-            ("c", "fd00:1::9"),
-        ]);
+        let before = records(&names(&[("a", "10.0.0.2"), ("a", "fd00:1::2")]), None);
+        let after =
+            [("a", "10.0.0.2"), ("a", "fd00:1::2"), ("www", "10.0.0.2"), ("c", "fd00:1::9")];
         let both = ["a".to_owned(), "www".to_owned()].into();
         let changes = vec![
             Change::Remove(ip("10.0.0.2")),
             Change::Add(ip("10.0.0.2"), both),
-            Change::Add(ip("fd00:1::9"), ["c".to_owned()].into()),
+            Change::Add(ip("fd00:1::9"), ["c.".to_owned()].into()),
         ];
-        assert_eq!(served.update(&wanted), Update { changes, impossible: Vec::new() });
+        assert_eq!(Update::between(&before, &records(&names(&after), None)), Update { changes });
     }
 
+    /// By libvirt's own driver for tests, whose networks are real to libvirt alone.
     #[test]
-    fn a_name_of_both_families_cannot_be_added() {
-        let update = Served::default().update(&names(&[("a", "10.0.0.2"), ("a", "fd00:1::2")]));
-        assert_eq!(update.impossible, ["a"]);
-        assert_eq!(update.changes.len(), 1);
+    fn libvirt_takes_a_name_of_both_families_and_gives_it_up() {
+        let connection = Arc::new(Connection::new(Host::uri("test:///default")));
+        let before = records(&names(&[("a", "10.0.0.2"), ("a", "fd00:1::2")]), DOMAIN);
+        let xml = description("names", &before);
+        let made = connection
+            .call(CHANGE_LIMIT, move |connect| connect.create_network_xml(&xml).map(drop));
+        made.unwrap().unwrap();
+        let after = records(
+            &names(&[("a", "10.0.0.2"), ("www", "10.0.0.7"), ("www", "fd00:1::7")]),
+            DOMAIN,
+        );
+        for wanted in [&after, &before] {
+            let update = || Update::find(&connection, "names", wanted).unwrap().unwrap();
+            update().apply(&connection, "names").unwrap();
+            assert_eq!(update(), Update::default());
+        }
+        assert_eq!(Update::find(&connection, "another", &after).unwrap(), None);
     }
 
     /// What libvirt does with a change: it refuses to add what has an address or a name in common with another record.
-    fn libvirt(records: &mut BTreeMap<IpAddr, BTreeSet<String>>, change: &Change) -> bool {
+    fn libvirt(records: &mut Records, change: &Change) -> bool {
         match change {
-            Change::Remove(address) => records.remove(address).is_some(),
+            Change::Remove(address) => records.shift_remove(address).is_some(),
             Change::Add(address, names) => {
                 let is_new = records
                     .iter()
@@ -299,25 +311,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn libvirt_takes_every_change_and_all_possible_names_are_served(
+        fn libvirt_takes_every_change_and_all_names_are_served(
             before in some_names(),
             after in some_names(),
         ) {
-            let mut served = Served::default();
-            for wanted in [&before, &after, &after] {
-                let update = served.update(wanted);
-                for change in &update.changes {
-                    prop_assert!(libvirt(&mut served.records, change), "{change:?}");
+            let mut served = Records::new();
+            for names in [&before, &after] {
+                let wanted = records(names, DOMAIN);
+                for change in &Update::between(&served, &wanted).changes {
+                    prop_assert!(libvirt(&mut served, change), "{change:?}");
                 }
-                for (name, address) in wanted {
-                    let is_served =
-                        served.records.get(address).is_some_and(|names| names.contains(name));
-                    prop_assert!(is_served || update.impossible.contains(name), "{name} {address}");
+                prop_assert_eq!(&served, &wanted);
+                for (name, address) in names {
+                    let spelled = if address.is_ipv4() { name.clone() } else { format!("{name}.") };
+                    prop_assert!(served[address].contains(&spelled), "{name} {address}");
                 }
-                let count: usize = served.records.values().map(BTreeSet::len).sum();
-                prop_assert_eq!(count + update.impossible.len(), wanted.len());
             }
-            prop_assert_eq!(served.update(&after).changes, vec![]);
         }
     }
 }

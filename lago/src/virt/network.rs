@@ -3,13 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use virt::error::ErrorNumber;
 
 use super::VirtError;
 use super::connection::{CHANGE_LIMIT, Connection, QUESTION_LIMIT};
 use super::isolation::Member;
-use super::names::{self, Mappings, Update};
+use super::names::{self, Mappings, Records, Update};
 use super::network_xml::{BridgeDevice, Forward, Lease, NetworkDescription, NetworkKind, Services};
 use crate::Result;
 use crate::brctl::Bridges;
@@ -83,8 +82,7 @@ impl Network {
 
     /// Adds names, each with an address, for all guests of the environment. A name that was added before with an address of
     /// the same family gets the new one. They belong to the environment: snapshots and forks have them, and a revert takes
-    /// away those that were added since. An IPv6 address that a name had when the networks came up is answered until they are
-    /// down once: libvirt cannot take it away from one that is up.
+    /// away those that were added since.
     ///
     /// ```no_run
     /// # use std::net::IpAddr;
@@ -97,8 +95,8 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// When a name is none, or the plan has it already; and for a name that would have an address of each family when the
-    /// networks are up, as libvirt cannot give such a name to one that is. Nothing is added then.
+    /// When a name is none, or the plan has it already, and when a network that is up cannot be told. Nothing is added
+    /// then.
     pub fn add_mappings<N: Into<String>, A: Into<IpAddr>>(
         &self,
         mappings: impl IntoIterator<Item = (N, A)>,
@@ -176,19 +174,16 @@ impl Network {
         if self.net.kind == NetKind::Bridge {
             return Ok(());
         }
-        let wanted = names::all(&self.plan, &self.mappings.added()?);
-        let Some(update) = Update::find(&self.connection, &self.libvirt_name, &wanted)? else {
-            return Ok(());
-        };
-        for name in &update.impossible {
-            let net = self.name();
-            tracing::warn!(
-                net,
-                name,
-                "the network learns one address of this name when it starts anew"
-            );
+        match Update::find(&self.connection, &self.libvirt_name, &self.names()?)? {
+            Some(update) => Ok(update.apply(&self.connection, &self.libvirt_name)?),
+            None => Ok(()),
         }
-        Ok(update.apply(&self.connection, &self.libvirt_name)?)
+    }
+
+    /// The names for which it answers.
+    fn names(&self) -> Result<Records> {
+        let names = names::all(&self.plan, &self.mappings.added()?);
+        Ok(names::records(&names, self.net.domain.as_deref()))
     }
 
     /// The kernel asks for the hardware address of a guest that is not up yet once a second, so it would notice one that
@@ -256,26 +251,18 @@ impl Network {
             Uplink::None => Forward::No,
         };
         let asks_outside = is_private && self.uplink() == Uplink::Host;
-        let mut services = Services {
+        Ok(Services {
             forward,
             gateway: *gateway,
             subnet: *subnet,
             ipv6: ipv6.map(|ipv6| (ipv6.subnet, ipv6.gateway)),
             range: dhcp.map(|range| (range.start, range.end)),
             leases: self.leases(),
-            names: IndexMap::new(),
-            names6: IndexMap::new(),
+            names: self.names()?,
             name_server: asks_outside.then(|| uplink_name_server().into()),
             asks_nobody: is_private && !asks_outside,
             domain: domain.clone(),
-        };
-        for (name, address) in names::all(&self.plan, &self.mappings.added()?) {
-            match address {
-                IpAddr::V4(address) => _ = services.names.insert(name, address),
-                IpAddr::V6(address) => _ = services.names6.insert(name, address),
-            }
-        }
-        Ok(services)
+        })
     }
 
     fn leases(&self) -> Vec<Lease> {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::xml::Element;
@@ -59,10 +59,8 @@ pub struct Services {
     pub range: Option<(Ipv4Addr, Ipv4Addr)>,
     /// One lease for every NIC.
     pub leases: Vec<Lease>,
-    /// Names that resolve inside the network.
-    pub names: IndexMap<String, Ipv4Addr>,
-    /// Names that resolve to IPv6 addresses.
-    pub names6: IndexMap<String, Ipv6Addr>,
+    /// Names that resolve inside the network, by their addresses, as libvirt's records spell them.
+    pub names: IndexMap<IpAddr, IndexSet<String>>,
     /// Who is asked for all other names, instead of the servers that the host asks.
     pub name_server: Option<IpAddr>,
     /// The name server knows the names here alone, and asks nobody for others.
@@ -170,9 +168,10 @@ impl Services {
     fn dns(&self) -> Option<Element> {
         let forwarder =
             self.name_server.map(|server| Element::new("forwarder").attribute("addr", server));
-        let hosts = by_address(&self.names)
-            .into_iter()
-            .map(|(address, names)| host(address.into(), names.into_iter()));
+        let hosts = self
+            .names
+            .iter()
+            .map(|(address, names)| host(*address, names.iter().map(String::as_str)));
         let content: Vec<Element> = forwarder.into_iter().chain(hosts).collect();
         (!content.is_empty()).then(|| Element::new("dns").children(content))
     }
@@ -180,29 +179,10 @@ impl Services {
     /// What dnsmasq is told directly.
     fn options_of_dnsmasq(&self) -> Option<Element> {
         // Otherwise it asks whom the machine asks, and a question can carry anything out.
-        let alone = self.asks_nobody.then(|| "no-resolv".to_owned());
-        let options = alone.into_iter().chain(self.host_records());
-        let options: Vec<Element> = options
-            .map(|option| Element::new("dnsmasq:option").attribute("value", option))
-            .collect();
-        (!options.is_empty()).then(|| Element::new("dnsmasq:options").children(options))
-    }
-
-    /// The names with an IPv6 address. Of a network that is up libvirt changes no record that has a name in common with
-    /// another one, so a name with addresses of both families would stay as it is for ever.
-    fn host_records(&self) -> impl Iterator<Item = String> {
-        by_address(&self.names6).into_iter().map(|(address, names)| {
-            let names: Vec<String> =
-                names.into_iter().flat_map(|name| self.spellings(name)).collect();
-            format!("{HOST_RECORD}{},{address}", names.join(","))
+        self.asks_nobody.then(|| {
+            let alone = Element::new("dnsmasq:option").attribute("value", "no-resolv");
+            Element::new("dnsmasq:options").child(alone)
         })
-    }
-
-    /// A name as it is, and in the network's domain, as dnsmasq knows those of libvirt's records.
-    fn spellings(&self, name: &str) -> impl Iterator<Item = String> {
-        let domain = self.domain.as_ref().filter(|_| !name.contains('.'));
-        let full = domain.map(|domain| format!("{name}.{domain}"));
-        [name.to_owned()].into_iter().chain(full)
     }
 
     fn dhcp(&self) -> Element {
@@ -212,19 +192,6 @@ impl Services {
             }))
             .children(self.leases.iter().map(Lease::to_element))
     }
-}
-
-/// How dnsmasq is told of names and their address.
-pub(super) const HOST_RECORD: &str = "host-record=";
-
-fn by_address<A: Copy + Eq + std::hash::Hash>(
-    names: &IndexMap<String, A>,
-) -> IndexMap<A, Vec<&str>> {
-    let mut by_address: IndexMap<A, Vec<&str>> = IndexMap::new();
-    for (name, address) in names {
-        by_address.entry(*address).or_default().push(name);
-    }
-    by_address
 }
 
 /// libvirt's record of the names of an address; without names it stands for any record of that address.
@@ -255,6 +222,13 @@ mod tests {
         BridgeDevice { mac: "54:52:c0:a8:c8:01".into(), mtu: None, stp: false }
     }
 
+    fn records(records: &[(&str, &[&str])]) -> IndexMap<IpAddr, IndexSet<String>> {
+        let record = |(address, names): &(&str, &[&str])| {
+            (address.parse().unwrap(), names.iter().map(|name| (*name).to_owned()).collect())
+        };
+        records.iter().map(record).collect()
+    }
+
     fn services() -> Services {
         Services {
             forward: Forward::Nat,
@@ -267,13 +241,10 @@ mod tests {
                 name: Some("server".into()),
                 ip: [192, 168, 200, 2].into(),
             }],
-            names: [
-                ("server".to_owned(), [192, 168, 200, 2].into()),
-                ("server-eth0".to_owned(), [192, 168, 200, 2].into()),
-                ("storage".to_owned(), [192, 168, 200, 9].into()),
-            ]
-            .into(),
-            names6: IndexMap::new(),
+            names: records(&[
+                ("192.168.200.2", &["server", "server-eth0"]),
+                ("192.168.200.9", &["storage"]),
+            ]),
             name_server: None,
             asks_nobody: true,
             domain: Some("lago.local".into()),
@@ -293,16 +264,14 @@ mod tests {
     #[test]
     fn network_with_ipv6() {
         let subnet: Ipv6Net = "fd00:1::/64".parse().unwrap();
-        let server = "fd00:1::2".parse().unwrap();
         let services = Services {
             forward: Forward::Open,
             ipv6: Some((subnet, "fd00:1::1".parse().unwrap())),
-            names6: [
-                ("server".to_owned(), server),
-                ("server-eth0".to_owned(), server),
-                ("registry.example".to_owned(), "fd00:1::9".parse().unwrap()),
-            ]
-            .into(),
+            names: records(&[
+                ("192.168.200.2", &["server", "server-eth0"]),
+                ("fd00:1::2", &["server.", "server.lago.local."]),
+                ("fd00:1::9", &["registry.example."]),
+            ]),
             name_server: Some([169, 254, 88, 1].into()),
             asks_nobody: false,
             ..services()

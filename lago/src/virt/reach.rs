@@ -11,7 +11,7 @@ use virt::error::ErrorNumber;
 
 use super::connection::Connection;
 use crate::guest::{AgentChannel, AgentFault, Reach, console};
-use crate::host::{HOST_VARIABLE, HostError};
+use crate::host::{self, HostError};
 
 /// How long a look at the VM may take. A libvirt that is slower must not make ssh overrun its own limits.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
@@ -47,10 +47,7 @@ impl VmReach {
 impl Reach for VmReach {
     /// The error keeps its kind: after a limit that passed, ssh tries again.
     fn connect(&self, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-        self.connection.host().connect(address, limit).map_err(|error| match error {
-            HostError::Connect { source, .. } => source,
-            other => io::Error::other(other),
-        })
+        self.connection.host().connect(address, limit).map_err(HostError::into_io)
     }
 
     /// Only libvirt's word counts: while it cannot be asked, the VM is taken to be there, unless its host is gone.
@@ -91,12 +88,12 @@ pub(crate) struct RemoteReach;
 
 impl Reach for RemoteReach {
     fn connect(&self, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-        TcpStream::connect_timeout(&address, limit).map_err(|error| {
-            if std::env::var_os(HOST_VARIABLE).is_none() {
+        host::connect_outside(address, limit).map_err(|error| {
+            if !host::is_shut_in() {
                 return error;
             }
             let reason =
-                "on a private host nothing outside of it is reached; run on a libvirt by its URI";
+                "this process is on a private host, where nothing outside of it is reached";
             io::Error::new(error.kind(), format!("{error}; {reason}"))
         })
     }

@@ -1,11 +1,13 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
+
+use anyhow::Context as _;
 
 use crate::Prefix;
 use crate::cli::completion::vms;
@@ -87,8 +89,9 @@ fn ssh_config(prefix: &Prefix, names: &[String], lago: &Path) -> anyhow::Result<
 impl ConnectArguments {
     pub(in crate::cli) fn run(self, context: &Context) -> anyhow::Result<()> {
         let prefix = context.prefix()?;
-        let address = SocketAddr::from((prefix.vm(&self.vm)?.ip(), self.port));
-        let mut to_guest = prefix.host().connect(address, CONNECT_LIMIT)?;
+        let connected = prefix.vm(&self.vm)?.connect(self.port, CONNECT_LIMIT);
+        let what = || format!("cannot connect to port {} of {}", self.port, self.vm);
+        let mut to_guest = connected.with_context(what)?;
         let mut from_guest = to_guest.try_clone()?;
         // As files: the standard streams of std keep back what does not end a line.
         let mut stdin = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);

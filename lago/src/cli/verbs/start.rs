@@ -6,7 +6,7 @@ use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The VMs to start; all of them without names.
+    /// The VMs to start, with the networks that they are on; all of them, and all networks, without names.
     #[arg(value_name = "VM", add = vms())]
     vms: Vec<String>,
 

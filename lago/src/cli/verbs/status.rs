@@ -49,14 +49,16 @@ fn networks(prefix: &Prefix) -> anyhow::Result<Value> {
     for net in prefix.networks() {
         let planned = prefix.record().plan.net(net.name());
         let has_gateway = planned.is_none_or(|net| net.kind != NetKind::Bridge);
-        networks.insert(
-            net.name().to_owned(),
-            json!({
-                "gateway": has_gateway.then(|| net.gateway()),
-                "status": if host_runs && net.alive()? { "up" } else { "down" },
-                "management": net.is_management(),
-            }),
-        );
+        let mut shown = json!({
+            "gateway": has_gateway.then(|| net.gateway()),
+            "status": if host_runs && net.alive()? { "up" } else { "down" },
+            "management": net.is_management(),
+        });
+        // Lago knew no IPv6, so no environment that it could describe shows more than it did.
+        if let Some(gateway) = net.gateway6().filter(|_| has_gateway) {
+            shown["gateway6"] = json!(gateway);
+        }
+        networks.insert(net.name().to_owned(), shown);
     }
     Ok(Value::Object(networks))
 }
@@ -75,24 +77,28 @@ fn vms(prefix: &Prefix) -> anyhow::Result<Value> {
                 "status": in_lagos_words(state),
                 "snapshots": names.join(", "),
                 "metadata": prefix.metadata_with_copies(vm),
-                "NICs": nics(prefix, vm),
+                "NICs": nics(prefix, vm)?,
             }),
         );
     }
     Ok(Value::Object(vms))
 }
 
-fn nics(prefix: &Prefix, vm: &crate::Vm) -> Map<String, Value> {
-    let cards = vm.nics().iter().zip(&vm.spec().nics).enumerate();
-    let shown = cards.map(|(number, (planned, written))| {
-        let net = prefix.record().plan.net(&planned.net);
+fn nics(prefix: &Prefix, vm: &crate::Vm) -> anyhow::Result<Map<String, Value>> {
+    let mut shown = Map::new();
+    for nic in vm.all_nics()? {
+        let net = prefix.record().plan.net(nic.net());
         let is_bridge = net.is_some_and(|net| net.kind == NetKind::Bridge);
+        let is_written = vm.spec().nics.get(nic.number()).is_some_and(|nic| nic.ip.is_some());
         // Nobody hands out addresses there.
-        let ip =
-            if is_bridge && written.ip.is_none() { json!(NO_ADDRESS) } else { json!(planned.ip) };
-        (format!("eth{number}"), json!({ "network": planned.net, "ip": ip }))
-    });
-    shown.collect()
+        let ip = if is_bridge && !is_written { json!(NO_ADDRESS) } else { json!(nic.ip()) };
+        let mut card = json!({ "network": nic.net(), "ip": ip });
+        if let Some(ip6) = nic.ip6() {
+            card["ip6"] = json!(ip6);
+        }
+        shown.insert(format!("eth{}", nic.number()), card);
+    }
+    Ok(shown)
 }
 
 fn in_lagos_words(state: VmState) -> String {

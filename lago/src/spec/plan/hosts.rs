@@ -107,18 +107,24 @@ fn own_name<'a, A>(vm: &'a PlannedVm, family: &Family<A>) -> Option<Record<'a, A
     })
 }
 
-/// `<vm>-eth<N>` by the position in the VM, `<vm>-<net>-<N>` by the position in the network, and `<vm>-<net>` for the
-/// first of these.
+/// The names of the addresses of a VM's NIC: `<vm>-eth<N>` by its number, `<vm>-<net>` for the first one on its network, and
+/// `<vm>-<net>-<N>` by how many are on that before it. Those that no name server can hold are left out.
+pub(crate) fn names_of_nic(vm: &str, number: usize, net: &str, earlier: usize) -> Vec<String> {
+    let mut names = vec![format!("{vm}-eth{number}")];
+    if earlier == 0 {
+        names.push(format!("{vm}-{net}"));
+    }
+    names.push(format!("{vm}-{net}-{earlier}"));
+    names.retain(|name| name.len() <= LONGEST);
+    names
+}
+
 fn nic_names<'a, A: Copy>(vm: &'a PlannedVm, family: &Family<A>) -> Vec<Record<'a, A>> {
     let mut records = Vec::new();
     for (index, nic) in vm.nics.iter().enumerate() {
         let Some(address) = (family.of_nic)(nic) else { continue };
         let earlier = vm.nics[..index].iter().filter(|other| other.net == nic.net).count();
-        let mut names = vec![format!("{}-eth{index}", vm.name)];
-        if earlier == 0 {
-            names.push(format!("{}-{}", vm.name, nic.net));
-        }
-        names.push(format!("{}-{}-{earlier}", vm.name, nic.net));
+        let names = names_of_nic(&vm.name, index, &nic.net, earlier);
         records.extend(names.into_iter().map(|name| Record {
             net: &nic.net,
             name,

@@ -13,7 +13,7 @@ use crate::spec::PlannedNic;
 use crate::utils::{Probe, parallel, wait_until};
 use crate::virt::domain_xml::{DiskDevice, NicDevice};
 use crate::virt::network_xml::Lease;
-use crate::virt::{VirtError, leases, live_xml};
+use crate::virt::{Network, VirtError, leases, live_xml};
 
 /// How long a guest may take to let go of a device. Linux takes well under a second; one that is still booting does not
 /// listen yet.
@@ -116,7 +116,8 @@ impl Vm {
     }
 
     /// Gives the VM a network card, at once if it runs. Its address is planned, and handed out by the network's DHCP server
-    /// where there is one; the guest has to ask for it. As with [disks](Self::attach_disk), it belongs to the environment.
+    /// where there is one; the guest has to ask for it. Its IPv6 address is the one that a guest makes of what the network
+    /// announces. As with [disks](Self::attach_disk), it belongs to the environment.
     pub fn attach_nic(&self, net: &str) -> Result<Nic> {
         self.require_virtual("be given a NIC")?;
         let _span = tracing::info_span!("attach NIC", vm = self.name(), net).entered();
@@ -139,10 +140,12 @@ impl Vm {
         self.inner.devices.disks()
     }
 
-    /// Has the networks hand out the addresses of cards that were attached. A network that was made anew does not know
+    /// Has these networks hand out the addresses of cards that were attached. A network that was made anew does not know
     /// them.
-    pub(in crate::virt) fn renew_leases(&self) -> Result<()> {
-        parallel(self.inner.devices.attached_nics()?, |card| self.put_lease(&card))?;
+    pub(in crate::virt) fn renew_leases(&self, networks: &[&Network]) -> Result<()> {
+        let mut cards = self.inner.devices.attached_nics()?;
+        cards.retain(|card| networks.iter().any(|network| network.name() == card.planned.net));
+        parallel(cards, |card| self.put_lease(&card))?;
         Ok(())
     }
 

@@ -202,7 +202,7 @@ impl Vm {
             vm: self.inner.name.clone(),
             action,
             message: source.message().to_owned(),
-            hint: String::new(),
+            hint: crate::virt::hint_of(source),
         }
     }
 }

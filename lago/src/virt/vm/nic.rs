@@ -80,7 +80,8 @@ impl Nic {
         self.planned.ip
     }
 
-    /// Its IPv6 address, where its network has IPv6. A card that was attached later has none: nobody tells its guest.
+    /// Its IPv6 address, where its network has IPv6. A card that was attached later has the one that its guest makes of its
+    /// hardware address and of what the network announces, as Linux does by itself once the card is up.
     pub fn ip6(&self) -> Option<Ipv6Addr> {
         self.planned.ip6
     }

@@ -1,6 +1,6 @@
 //! A machine that lago does not start: only reached over ssh, and as a VM where that suffices.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::{Vm, VmState};
@@ -28,6 +28,11 @@ impl Vm {
     /// A connection to its ssh server, about which nothing is known yet.
     pub(crate) fn dial(&self, limit: Duration) -> std::io::Result<TcpStream> {
         self.inner.way.connect(self.ssh().target().address, limit)
+    }
+
+    /// A connection to one of its ports.
+    pub(crate) fn connect(&self, port: u16, limit: Duration) -> std::io::Result<TcpStream> {
+        self.inner.way.connect(SocketAddr::from((self.ip(), port)), limit)
     }
 
     /// Refuses what only a VM can.

@@ -23,14 +23,10 @@ pub(super) fn status(prefix: &Prefix) -> anyhow::Result<Value> {
 fn vms(prefix: &Prefix) -> anyhow::Result<Value> {
     let mut vms = Map::new();
     for (vm, state) in prefix.states()? {
-        let nics: Map<String, Value> = vm
-            .nics()
-            .iter()
-            .enumerate()
-            .map(|(index, nic)| {
-                (format!("eth{index}"), json!({ "network": nic.net, "ip": nic.ip, "mac": nic.mac }))
-            })
-            .collect();
+        let mut nics = super::nics(prefix, vm)?;
+        for nic in vm.all_nics()? {
+            nics[&format!("eth{}", nic.number())]["mac"] = json!(nic.mac());
+        }
         vms.insert(
             vm.name().to_owned(),
             json!({
