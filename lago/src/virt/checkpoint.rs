@@ -54,7 +54,7 @@ impl Vm {
         let xml = saved_xml::with_files(description, &machine, firmware.as_ref())
             .map_err(|reason| VirtError::Description { vm: self.name().to_owned(), reason })?;
         let memory = memory.to_string_lossy().into_owned();
-        let restored = self.connection().call(self.memory_limit(), move |connect| {
+        let restored = self.connection().call_apart(self.memory_limit(), move |connect| {
             connect.restore_domain_flags(&memory, Some(&xml), sys::VIR_DOMAIN_SAVE_PAUSED)
         })?;
         restored.map_err(|e| self.error("bring back", &e))?;

@@ -47,11 +47,30 @@ impl Connection {
         limit: Duration,
         call: impl FnOnce(&Connect) -> T + Send + 'static,
     ) -> Result<T, VirtError> {
+        self.call_over(limit, Self::get, call)
+    }
+
+    /// As [`Self::call`], over a connection of its own, for what takes long and is done for several VMs at once: libvirt sometimes
+    /// does one after the other what comes over one connection (two starts of ten, with 9.0).
+    pub(crate) fn call_apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        limit: Duration,
+        call: impl FnOnce(&Connect) -> T + Send + 'static,
+    ) -> Result<T, VirtError> {
+        self.call_over(limit, Self::open, call)
+    }
+
+    fn call_over<T: Send + 'static>(
+        self: &Arc<Self>,
+        limit: Duration,
+        connect: fn(&Self) -> Result<Connect, VirtError>,
+        call: impl FnOnce(&Connect) -> T + Send + 'static,
+    ) -> Result<T, VirtError> {
         let (sender, receiver) = mpsc::channel();
         let connection = Arc::clone(self);
         let caller = thread::spawn(move || {
             // Nobody listens any more once the limit has passed.
-            let _ = sender.send(connection.get().map(|connect| call(&connect)));
+            let _ = sender.send(connect(&connection).map(|connect| call(&connect)));
         });
         match receiver.recv_timeout(limit) {
             Ok(answer) => answer,
@@ -65,7 +84,6 @@ impl Connection {
 
     /// The open connection. libvirt's connections may be used by many threads at once.
     fn get(&self) -> Result<Connect, VirtError> {
-        keep_libvirt_quiet();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connect) = open.as_ref().filter(|connect| answers(connect)) {
             return Ok(connect.clone());
@@ -77,6 +95,7 @@ impl Connection {
 
     /// A private host starts its libvirtd again when that has died, so a little patience helps there.
     fn open(&self) -> Result<Connect, VirtError> {
+        keep_libvirt_quiet();
         let started = Instant::now();
         loop {
             let uri = self.host.libvirt_uri()?;

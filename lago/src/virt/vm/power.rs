@@ -87,7 +87,7 @@ impl Vm {
         let xml = self.current_description()?.to_xml();
         self.inner
             .connection
-            .call(CHANGE_LIMIT, move |connect| connect.create_domain_xml(&xml, 0).map(drop))?
+            .call_apart(CHANGE_LIMIT, move |connect| connect.create_domain_xml(&xml, 0).map(drop))?
             .map_err(|e| self.error("start", &e))?;
         Ok(())
     }
