@@ -88,11 +88,11 @@ fn a_command_that_a_scenario_starts_reaches_it(prefix: Prefix) -> TestResult {
 }
 
 fn what_only_a_vm_can_is_refused(storage: Storage) -> TestResult {
-    for error in [
-        storage.pause().expect_err("it is no VM").to_string(),
-        storage.crash().expect_err("it is no VM").to_string(),
+    for (error, action) in [
+        (storage.pause().expect_err("it is no VM").to_string(), "cannot pause"),
+        (storage.crash().expect_err("it is no VM").to_string(), "cannot crash"),
     ] {
-        ensure!(error.contains("only reaches over ssh"), "{error}");
+        ensure!(error.contains("only reaches over ssh") && error.ends_with(action), "{error}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One connection to libvirt for all that a prefix does.
+//! The connection to libvirt for all that a prefix does, and others for what is done for several VMs at once.
 
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};

@@ -178,6 +178,7 @@ impl Vm {
         action: &'static str,
         change: impl FnOnce(&Domain) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, VirtError> {
+        self.require_virtual(action)?;
         self.ask(limit, change)?.map_err(|e| self.gone_or(action, &e))
     }
 
