@@ -6,10 +6,19 @@ use crate::console_watch::{Allowed, ConsoleWatch, Patterns};
 use crate::environment::Environment;
 use crate::outcome::Outcome;
 use crate::suite::Suite;
+use crate::tell::tell;
 
 /// Watches the consoles of an environment, if there is one, from now on.
 pub(super) fn watch(suite: &Suite, environment: Option<&Environment>) -> Option<ConsoleWatch> {
     Some(ConsoleWatch::new(Patterns::new(suite.console()), environment?.vms()))
+}
+
+/// Says that a guest has printed more than is looked at.
+fn tell_left_out(vm: &str, bytes: u64) {
+    // The line with a scenario's name may not have ended yet.
+    tell(format_args!(
+        "\nVM {vm} prints so much on its console that {bytes} bytes of it were not looked at"
+    ));
 }
 
 impl Lane {
@@ -26,7 +35,8 @@ impl Lane {
     pub(super) fn look_at_consoles(&mut self, next: Option<ScenarioId>) {
         if self.trouble.is_none() {
             let allowed = self.allowed(self.last.into_iter().chain(next));
-            self.trouble = self.consoles.as_mut().and_then(|consoles| consoles.find(&allowed));
+            self.trouble =
+                self.consoles.as_mut().and_then(|it| it.find_up_to_now(&allowed, tell_left_out));
         }
     }
 
@@ -39,7 +49,8 @@ impl Lane {
 
     /// The outcome of a scenario that has ended, with what the consoles have to say to it.
     pub(super) fn with_consoles(&mut self, outcome: Outcome, allowed: &Allowed) -> Outcome {
-        match self.consoles.as_mut().and_then(|consoles| consoles.find_to_the_end(allowed)) {
+        let consoles = self.consoles.as_mut();
+        match consoles.and_then(|it| it.find_to_the_end(allowed, tell_left_out)) {
             Some(finding) => finding.added_to(outcome),
             None => outcome,
         }

@@ -21,16 +21,19 @@ pub struct Follower {
     log: PathBuf,
     /// Up to where the file has been read.
     position: u64,
-    /// What has been read and not been handed out.
+    /// What has been read.
     pending: Vec<u8>,
-    /// How much of it has no line's end in it.
+    /// How much of it has been handed out.
+    taken: usize,
+    /// Up to where in it there is no line's end behind that.
     searched: usize,
 }
 
 impl Follower {
     /// From now on: what is in the log already is left out.
     pub fn from_now(log: impl Into<PathBuf>) -> Self {
-        let mut follower = Self { log: log.into(), position: 0, pending: Vec::new(), searched: 0 };
+        let (pending, taken, searched) = (Vec::new(), 0, 0);
+        let mut follower = Self { log: log.into(), position: 0, pending, taken, searched };
         follower.skip();
         follower
     }
@@ -42,14 +45,41 @@ impl Follower {
 
     /// Where in the log the next line begins, in bytes from its start.
     pub fn position(&self) -> u64 {
-        self.position - self.pending.len() as u64
+        self.position - (self.pending.len() - self.taken) as u64
     }
 
     /// Leaves out what is in the log now, an unfinished line included.
     pub fn skip(&mut self) {
+        self.go_to(self.length().unwrap_or(0));
+    }
+
+    /// How much of the log, as it is now, has not been handed out, in bytes.
+    ///
+    /// # Errors
+    /// When the log cannot be looked at.
+    pub fn unread(&self) -> io::Result<u64> {
+        let length = self.length()?;
+        // One that is shorter was begun anew.
+        Ok(if length < self.position { length } else { length - self.position() })
+    }
+
+    /// Leaves out all but so many bytes at the end of the log as it is now. Gives the number of bytes that were left out.
+    ///
+    /// # Errors
+    /// When the log cannot be looked at.
+    pub fn skip_all_but(&mut self, bytes: u64) -> io::Result<u64> {
+        let unread = self.unread()?;
+        let surplus = unread.saturating_sub(bytes);
+        if surplus > 0 {
+            self.go_to(self.length()?.saturating_sub(bytes));
+        }
+        Ok(surplus)
+    }
+
+    fn go_to(&mut self, position: u64) {
         self.pending.clear();
-        self.searched = 0;
-        self.position = self.length().unwrap_or(0);
+        (self.taken, self.searched) = (0, 0);
+        self.position = position;
     }
 
     /// The next whole line that has come, without escape sequences and control characters; none when there is no more
@@ -58,30 +88,45 @@ impl Follower {
     /// # Errors
     /// When the log cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<String>> {
-        loop {
+        let mut all = u64::MAX;
+        self.next_line_within(&mut all)
+    }
+
+    /// As [`next_line`](Self::next_line), as long as anything is left of a number of bytes, from which the line's are
+    /// taken. A guest can write faster than its console is read, so whoever reads until there is no more may never end.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn next_line_within(&mut self, bytes: &mut u64) -> io::Result<Option<String>> {
+        while *bytes > 0 {
             let end = self.pending[self.searched..].iter().position(|&byte| byte == b'\n');
-            if let Some(end) = end {
-                return Ok(Some(self.take(self.searched + end + 1)));
-            }
-            self.searched = self.pending.len();
-            if self.searched >= LONGEST_LINE {
-                return Ok(Some(self.take(LONGEST_LINE)));
-            }
-            if !self.read_more()? {
-                return Ok(None);
-            }
+            let length = match end {
+                Some(end) => self.searched + end + 1 - self.taken,
+                None if self.pending.len() - self.taken >= LONGEST_LINE => LONGEST_LINE,
+                None => {
+                    self.searched = self.pending.len();
+                    if self.read_more()? {
+                        continue;
+                    }
+                    break;
+                }
+            };
+            *bytes = bytes.saturating_sub(length as u64);
+            return Ok(Some(self.take(length)));
         }
+        Ok(None)
     }
 
     /// The beginning of a line that has not ended yet. It stays where it is: the whole line follows.
     pub fn unfinished(&self) -> Option<String> {
-        (!self.pending.is_empty()).then(|| text(&self.pending))
+        let rest = &self.pending[self.taken..];
+        (!rest.is_empty()).then(|| text(rest))
     }
 
     fn take(&mut self, length: usize) -> String {
-        self.searched = 0;
-        let line = text(&self.pending[..length]);
-        self.pending.drain(..length);
+        let line = text(&self.pending[self.taken..self.taken + length]);
+        self.taken += length;
+        self.searched = self.taken;
         line
     }
 
@@ -89,13 +134,15 @@ impl Follower {
     fn read_more(&mut self) -> io::Result<bool> {
         let length = self.length()?;
         if length < self.position {
-            self.position = 0;
-            self.pending.clear();
-            self.searched = 0;
+            self.go_to(0);
         }
         if length == self.position {
             return Ok(false);
         }
+        // Once for all lines that were read at once, not for each.
+        self.pending.drain(..self.taken);
+        self.searched -= self.taken;
+        self.taken = 0;
         let mut file = File::open(&self.log)?;
         file.seek(SeekFrom::Start(self.position))?;
         let read = file.take(CHUNK as u64).read_to_end(&mut self.pending)?;
@@ -186,6 +233,34 @@ mod tests {
         let lengths: Vec<_> = lines(&mut follower).iter().map(String::len).collect();
         assert_eq!(lengths, [LONGEST_LINE, LONGEST_LINE]);
         assert_eq!(follower.unfinished().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn no_more_is_handed_out_than_was_asked_for() {
+        let (_directory, log) = log();
+        let mut follower = Follower::from_now(&log);
+        append(&log, "12345\n1234\n123\n");
+        let mut bytes = 7;
+        assert_eq!(follower.next_line_within(&mut bytes).unwrap().as_deref(), Some("12345"));
+        assert_eq!(follower.next_line_within(&mut bytes).unwrap().as_deref(), Some("1234"));
+        assert_eq!((follower.next_line_within(&mut bytes).unwrap(), bytes), (None, 0));
+        assert_eq!(follower.unread().unwrap(), 4);
+        assert_eq!(lines(&mut follower), ["123"]);
+    }
+
+    #[test]
+    fn the_end_of_what_was_not_read_stays() {
+        let (_directory, log) = log();
+        let mut follower = Follower::from_now(&log);
+        append(&log, "first\nsecond\nthird\n");
+        assert_eq!(follower.next_line().unwrap().as_deref(), Some("first"));
+        assert_eq!((follower.unread().unwrap(), follower.skip_all_but(100).unwrap()), (13, 0));
+        assert_eq!((follower.skip_all_but(6).unwrap(), follower.position()), (7, 13));
+        append(&log, "fourth\n");
+        assert_eq!(lines(&mut follower), ["third", "fourth"]);
+        fs::write(&log, "anew\n").unwrap();
+        assert_eq!((follower.unread().unwrap(), follower.skip_all_but(2).unwrap()), (5, 3));
+        assert_eq!(lines(&mut follower), ["w"]);
     }
 
     proptest! {
