@@ -7,8 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use lago::cache::{Cache, Cached, Key, StartOrigin, Started};
+use lago::cache::{Cache, Cached, Key, StartOrigin, Started, fingerprint};
 use lago::capsule::{SaveOptions, Saved};
 use lago::collect::{CollectOptions, Collected};
 use lago::config::Config;
@@ -133,11 +134,12 @@ impl Environment {
         let config = Config::load()?;
         let options = options(spec, init_file, directory, &config)?;
         let Some(cache) = Cache::if_on(&config).filter(|_| spec.cached) else {
-            let key = key_of(&options, &config);
+            let key = fingerprint(&options, &config).ok();
             return Ok(Self { key, ..Self::of(Prefix::init(&options)?) });
         };
         let cached = cache.init(options)?;
-        let (prefix, key) = (cached.prefix().clone(), cached.key());
+        let key = cached.key().or_else(|| fingerprint(cached.options(), &config).ok());
+        let prefix = cached.prefix().clone();
         let cached = Some(Arc::new(Mutex::new(Some(cached))));
         Ok(Self { cached, key, ..Self::of(prefix) })
     }
@@ -147,20 +149,24 @@ impl Environment {
         Self { prefix, cached: None, origin: None, key: None }
     }
 
-    /// What decides whether states of it can stand in for those of an environment that would be made now: the key that
-    /// it would have in the cache. None for what cannot be cached.
+    /// What decides whether states of it can stand in for those of an environment that would be made now: what it was
+    /// made of. None when that cannot be told.
     pub(crate) fn key(&self) -> Option<&Key> {
         self.key.as_ref()
     }
 
-    /// The key of an environment that would be made now.
+    /// The key of an environment that would be made now, or why nobody can tell what it is made of.
     pub(crate) fn key_now(
         spec: &EnvironmentSpec,
         init_file: InitFile,
         directory: &Path,
-    ) -> Result<Option<Key>, Failure> {
-        let config = Config::load()?;
-        Ok(key_of(&options(spec, init_file, directory, &config)?, &config))
+    ) -> Result<Key, String> {
+        let options = Config::load()
+            .map_err(Failure::from)
+            .and_then(|config| Ok((options(spec, init_file, directory, &config)?, config)));
+        let (options, config) =
+            options.map_err(|failure| failure.without_location().to_string())?;
+        fingerprint(&options, &config)
     }
 
     /// Brings everything up and waits until all guests answer. Returns what is up, which is another prefix in the same
@@ -279,6 +285,12 @@ impl Environment {
         Ok(Self::of(self.prefix.fork(snapshot, directory)?))
     }
 
+    /// The longest that the state of one of its VMs may take: see [`limits`](crate::limits).
+    pub(crate) fn slowest_state(&self) -> Duration {
+        let of = |vm: &lago::Vm| lago::virt::state_limit(vm.spec().memory);
+        self.prefix.vms().map(of).max().unwrap_or_default()
+    }
+
     /// The VMs' names, with the logs of their consoles.
     pub(crate) fn consoles(&self) -> impl Iterator<Item = (String, PathBuf)> {
         self.prefix.vms().map(|vm| (vm.name().to_owned(), vm.console_log().to_owned()))
@@ -356,10 +368,6 @@ fn options(
         options = options.repository(TemplateRepository::from_file(&from_package(manifest))?);
     }
     Ok(options.with_settings(config)?)
-}
-
-fn key_of(options: &InitOptions, config: &Config) -> Option<Key> {
-    Cache::of(config)?.key(options).ok()
 }
 
 /// A path as a shell takes it.

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use lago::cache::Key;
 use lago::spec::InitFile;
 
 use super::executable::Executable;
@@ -115,7 +116,7 @@ fn look(
     if !saved.there().is_empty()
         && let Some(changed) = what_changed(suite, files, init_file, &environment, &saved)
     {
-        return Err(format!("{changed} since states were saved, so they are not used"));
+        return Err(changed);
     }
     if each_alone && let Some(built) = executable.built() {
         let fit = [Some(State::Start), from.and_then(From::state)].into_iter().flatten();
@@ -164,21 +165,44 @@ fn on_one_line(failure: &Failure) -> String {
         .join(": ")
 }
 
-/// What keeps an environment from being what would be made now.
+/// What keeps an environment from being what would be made now, if anything does.
 fn what_changed(
     suite: &Suite,
     files: &Files,
     init_file: &InitFile,
     environment: &Environment,
     saved: &Saved,
-) -> Option<&'static str> {
+) -> Option<String> {
     if !environment.was_made_from(init_file) {
-        return Some("the init file has changed");
+        return Some(not_used("the init file has changed"));
     }
-    let (spec, key) = (suite.environment()?, saved.key()?);
-    // What cannot be made now is made anew, which says why it cannot.
-    let now = Environment::key_now(&spec, init_file.clone(), &files.prefix).ok().flatten();
-    (now.as_ref() != Some(key)).then_some("a template, the acceleration or a program has changed")
+    let spec = suite.environment()?;
+    let now = Environment::key_now(&spec, init_file.clone(), &files.prefix);
+    difference(saved.key(), now, files.is_later_part())
+}
+
+/// What tells an environment from the one that would be made now, by what they are made of. `same_run` says that another
+/// process of this very run has looked already.
+fn difference(made: Option<&Key>, now: Result<Key, String>, same_run: bool) -> Option<String> {
+    match (made, now) {
+        (Some(made), Ok(now)) if *made == now => None,
+        (Some(_), Ok(_)) => {
+            Some(not_used("a template, a file, the acceleration or a program has changed"))
+        }
+        // The first process has used no earlier states for the same reason, so this run has made those that are there.
+        (None, _) if same_run => None,
+        (None, Ok(_)) => Some(nobody_knows("it is not recorded what the environment was made of")),
+        (_, Err(reason)) => Some(nobody_knows(&reason)),
+    }
+}
+
+fn not_used(changed: &str) -> String {
+    format!("{changed} since states were saved, so they are not used")
+}
+
+fn nobody_knows(reason: &str) -> String {
+    let reason = reason.trim_end().replace('\n', ": ");
+    format!("saved states are not used, as nobody can tell whether they are outdated: {reason}")
 }
 
 /// Why a run cannot start where the user wants it to.
@@ -227,6 +251,29 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn states_of_which_nobody_knows_are_as_outdated_as_others() {
+        let key = |letter: &str| -> Key {
+            serde_json::from_value(serde_json::Value::from(letter.repeat(64))).unwrap()
+        };
+        let told =
+            |made: Option<Key>, now: Result<Key, String>| difference(made.as_ref(), now, false);
+        assert_eq!(told(Some(key("a")), Ok(key("a"))), None);
+        let changed = told(Some(key("a")), Ok(key("b"))).unwrap();
+        assert!(changed.contains("has changed since states were saved"), "{changed}");
+        let in_use = || Err("disk root of VM vm0 is the file itself".to_owned());
+        for made in [None, Some(key("a"))] {
+            let unknown = told(made, in_use()).unwrap();
+            assert!(
+                unknown.ends_with("outdated: disk root of VM vm0 is the file itself"),
+                "{unknown}"
+            );
+        }
+        assert!(told(None, Ok(key("a"))).unwrap().contains("it is not recorded"));
+        assert_eq!(difference(None, in_use(), true), None);
+        assert!(difference(Some(&key("a")), Ok(key("b")), true).is_some());
+    }
 
     #[test]
     fn what_stands_on_an_outdated_snapshot_is_outdated_too() {

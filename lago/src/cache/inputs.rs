@@ -5,20 +5,35 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{CACHE_FORMAT, Cache, FileInput, Key, KeyInputs, TemplateInput};
+use crate::config::Config;
 use crate::constants::VERSION;
 use crate::deploy;
 use crate::host::{self, Acceleration, versions};
 use crate::prefix::{FileBase, HostKind, InitOptions};
-use crate::spec::{BuildStep, Disk, DiskFormat, DiskKind, FileSource, Firmware, VmProvider};
+use crate::spec::{
+    BuildStep, Disk, DiskFormat, DiskKind, FileSource, Firmware, TemplateBase, VmProvider,
+};
 use crate::sysprep;
 use crate::templates::{
     ImageFormat, StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template,
     is_compressed, layer_name,
 };
-use crate::utils::{FileError, error_chain};
+use crate::utils::{CommandError, FileError, error_chain};
 
 /// What an environment cannot be cached for.
 type Reason = String;
+
+/// What an environment that is to be made is made of, in a word: its key, but also of one that cannot be cached. Another
+/// one is made of something else. Its templates come into the store for that.
+///
+/// # Errors
+/// Why nobody can tell whether the next one is made of the same: a disk is a file that the guest writes to itself;
+/// or what it is made of is not there.
+pub fn fingerprint(options: &InitOptions, config: &Config) -> Result<Key, String> {
+    // Without a directory there are no entries that could stand on a template.
+    let cache = Cache::of(config).unwrap_or_else(|| Cache::new(&options.path, 0));
+    Ok(cache.gather(options)?.key())
+}
 
 impl Cache {
     /// The key of an environment that is to be made. Its templates come into the store for that.
@@ -31,15 +46,17 @@ impl Cache {
 
     /// What the key of an environment is made from, or why it has none.
     pub(super) fn inputs(&self, options: &InitOptions) -> Result<KeyInputs, Reason> {
-        if let HostKind::Uri(uri) = &options.host {
-            return Err(format!("it runs on {uri}, and only a private host can be forked"));
+        match obstacle(options) {
+            Some(reason) => Err(reason),
+            None => self.gather(options),
         }
+    }
+
+    /// What an environment is made of.
+    fn gather(&self, options: &InitOptions) -> Result<KeyInputs, Reason> {
         let mut templates = Vec::new();
         let mut files = Vec::new();
         for (vm, domain) in &options.init_file.domains {
-            if domain.vm_provider != VmProvider::LocalLibvirt {
-                return Err(format!("VM {vm} is a machine that lago does not start"));
-            }
             // They are not in the prefix yet, whose directory stands for nothing here but a place.
             let scripts = deploy::sources(&options.init_file, vm, &options.path);
             for script in scripts.map_err(|error| error_chain(&error))? {
@@ -50,7 +67,13 @@ impl Cache {
             }
             for disk in &domain.disks {
                 match source(vm, disk)? {
-                    Source::Empty => {}
+                    // A file that is fetched is known by its address, as the init file has it.
+                    Source::Empty | Source::Fetched => {}
+                    Source::Image { path, base } => {
+                        files.push(file_input(path)?);
+                        let version = base.version.as_deref();
+                        templates.push(self.template(options, &base.name, version, &[])?);
+                    }
                     Source::File(path) if disk.build.is_empty() => files.push(file_input(path)?),
                     Source::File(path) => {
                         templates.push(built_on_file(options, vm, disk, path)?);
@@ -62,6 +85,15 @@ impl Cache {
             }
         }
         let acceleration = options.acceleration.resolve();
+        let uri = match &options.host {
+            HostKind::Private => None,
+            HostKind::Uri(uri) => Some(uri.clone()),
+        };
+        // The programs of a libvirt by its URI may be on another machine, and this one has none.
+        let version = |known: Result<String, CommandError>| match known {
+            Err(_) if uri.is_some() => Ok(String::new()),
+            known => known.map_err(|error| error_chain(&error)),
+        };
         Ok(KeyInputs {
             format: CACHE_FORMAT,
             lago: VERSION.to_owned(),
@@ -70,8 +102,9 @@ impl Cache {
             templates,
             files,
             acceleration,
-            qemu: versions::emulator().map_err(|error| error_chain(&error))?,
-            libvirt: versions::libvirt().map_err(|error| error_chain(&error))?,
+            qemu: version(versions::emulator())?,
+            libvirt: version(versions::libvirt())?,
+            uri,
             processor: (acceleration == Acceleration::Kvm).then(versions::processor),
         })
     }
@@ -155,11 +188,43 @@ fn built_on_file(
     })
 }
 
+/// Why an environment cannot be cached, as far as that is not for what it is made of.
+fn obstacle(options: &InitOptions) -> Option<Reason> {
+    if let HostKind::Uri(uri) = &options.host {
+        return Some(format!("it runs on {uri}, and only a private host can be forked"));
+    }
+    options.init_file.domains.iter().find_map(|(vm, domain)| {
+        if domain.vm_provider != VmProvider::LocalLibvirt {
+            return Some(format!("VM {vm} is a machine that lago does not start"));
+        }
+        domain.disks.iter().find_map(|disk| match &disk.kind {
+            DiskKind::Image { base: Some(base), path, .. } => {
+                let (disk, image, base) = (&disk.name, path.display(), &base.name);
+                Some(format!("disk {disk} of VM {vm} is the image {image} on the template {base}"))
+            }
+            DiskKind::File { source: FileSource::Url { url, .. }, .. } => {
+                Some(format!("disk {} of VM {vm} is to be fetched from {url}", disk.name))
+            }
+            _ => None,
+        })
+    })
+}
+
 /// Where the content of a disk comes from.
 enum Source<'a> {
     Empty,
-    Template { name: &'a str, version: Option<&'a str> },
+    Template {
+        name: &'a str,
+        version: Option<&'a str>,
+    },
     File(&'a Path),
+    /// An image on a template.
+    Image {
+        path: &'a Path,
+        base: &'a TemplateBase,
+    },
+    /// A file that comes into the prefix.
+    Fetched,
 }
 
 fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
@@ -168,11 +233,8 @@ fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
         DiskKind::Template { name, version, .. } => {
             Ok(Source::Template { name, version: version.as_deref() })
         }
-        // An image may stand on others, which its own size and time tell nothing of.
-        DiskKind::Image { base: Some(base), path, .. } => {
-            let (image, base) = (path.display(), &base.name);
-            refused(&format!("is the image {image} on the template {base}"))
-        }
+        // What it stands on, its own size and time tell nothing of.
+        DiskKind::Image { base: Some(base), path, .. } => Ok(Source::Image { path, base }),
         DiskKind::Image { path, .. } => Ok(Source::File(path)),
         DiskKind::Empty { .. } => Ok(Source::Empty),
         DiskKind::File { source: FileSource::Path(path), make_a_copy }
@@ -184,9 +246,11 @@ fn source<'a>(vm: &str, disk: &'a Disk) -> Result<Source<'a>, Reason> {
             let path = path.display();
             refused(&format!("is the file {path} itself, which the guest writes to"))
         }
-        DiskKind::File { source: FileSource::Url { url, .. }, .. } => {
-            refused(&format!("is to be fetched from {url}"))
+        DiskKind::File { source: FileSource::Url { path: Some(path), .. }, make_a_copy: false } => {
+            let path = path.display();
+            refused(&format!("is fetched to {path}, and the guest writes to it there"))
         }
+        DiskKind::File { source: FileSource::Url { .. }, .. } => Ok(Source::Fetched),
     }
 }
 
@@ -212,6 +276,7 @@ pub(super) fn file_input(path: &Path) -> Result<FileInput, Reason> {
 #[cfg(test)]
 mod tests {
     use crate::InitOptions;
+    use crate::config::Sources;
     use crate::host::AccelerationChoice;
     use crate::prefix::HostKind;
     use crate::spec::InitFile;
@@ -298,6 +363,33 @@ mod tests {
         fs::write(&compressed, b"\x1f\x8b\x08\0\0\0\0\0").unwrap();
         let reason = inputs(dir.path(), &disk(&compressed)).unwrap_err();
         assert!(reason.contains("compressed"), "{reason}");
+    }
+
+    #[test]
+    fn what_cannot_be_cached_is_known_by_what_it_is_made_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path();
+        let image = at.join("root.qcow2");
+        fs::write(&image, "one").unwrap();
+        let of = |options: &InitOptions| {
+            fingerprint(options, &Config::from_sources(&Sources::default()).unwrap())
+        };
+        let copied = format!(
+            "{{type: file, path: {}, make_a_copy: true, name: root, dev: vda, format: qcow2}}",
+            image.display()
+        );
+        let private = options(at, &copied);
+        let key = Cache::new(at.join("cache"), 0).key(&private).unwrap();
+        assert_eq!(of(&private).unwrap(), key, "what has a key is known by that");
+        let shared = || options(at, &copied).host(HostKind::Uri("test:///default".into()));
+        let before = of(&shared()).unwrap();
+        assert_ne!(before, key);
+        assert_eq!(of(&shared()).unwrap(), before);
+        fs::write(&image, "three").unwrap();
+        assert_ne!(of(&shared()).unwrap(), before);
+        let used = copied.replace("make_a_copy: true", "make_a_copy: false");
+        let reason = of(&options(at, &used)).unwrap_err();
+        assert!(reason.contains("which the guest writes to"), "{reason}");
     }
 
     #[test]

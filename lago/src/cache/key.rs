@@ -31,6 +31,10 @@ pub struct KeyInputs {
     pub templates: Vec<TemplateInput>,
     /// The files that disks are made from otherwise, in the order of the disks, and UEFI firmware.
     pub files: Vec<FileInput>,
+    /// The libvirt that it runs on, when that is not one of its own. Such an environment is never in the cache, but has a
+    /// [`fingerprint`](super::fingerprint) as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
     /// How the domains run.
     pub acceleration: Acceleration,
     /// The version of QEMU: a memory image fits only the machine that it was taken from.
@@ -134,6 +138,7 @@ pub(super) mod tests {
                 sysprep: None,
             }],
             files: vec![FileInput { path: "/data.iso".into(), size: 7, modified: (1, 2) }],
+            uri: None,
             acceleration: Acceleration::Tcg,
             qemu: "QEMU emulator version 7.2.22".into(),
             libvirt: "libvirtd (libvirt) 9.0.0".into(),
@@ -164,7 +169,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_change_of_any_input_misses() {
-        let changes: [Change; 19] = [
+        let changes: [Change; 20] = [
             ("format", |inputs| inputs.format += 1),
             ("lago", |inputs| inputs.lago = "0.1.1".into()),
             ("memory", |inputs| inputs.init_file = init_file(129)),
@@ -182,6 +187,7 @@ pub(super) mod tests {
             ("file size", |inputs| inputs.files[0].size += 1),
             ("file time", |inputs| inputs.files[0].modified.0 += 1),
             ("file time, the fraction", |inputs| inputs.files[0].modified.1 += 1),
+            ("host", |inputs| inputs.uri = Some("qemu:///system".into())),
             ("acceleration", |inputs| inputs.acceleration = Acceleration::Kvm),
             ("qemu", |inputs| inputs.qemu.push('+')),
             ("libvirt", |inputs| inputs.libvirt.push('+')),

@@ -58,6 +58,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use entry::{Condition, Entry};
+pub use inputs::fingerprint;
 pub use key::{CACHE_FORMAT, FileInput, Key, KeyInputs, TemplateInput};
 
 use crate::config::Config;
@@ -282,6 +283,11 @@ impl Cached {
     /// The environment. It is a prefix on disk, and nothing runs.
     pub fn prefix(&self) -> &Prefix {
         &self.prefix
+    }
+
+    /// What it was made from.
+    pub fn options(&self) -> &InitOptions {
+        &self.options
     }
 
     /// The key by which it was looked for; none when it cannot be cached.
