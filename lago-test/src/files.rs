@@ -30,8 +30,8 @@ use std::path::{Path, PathBuf};
 use crate::events;
 use crate::limits;
 use crate::result::Failure;
-pub(crate) use lock::PrefixLock;
 use lock::lock;
+pub(crate) use lock::{PrefixLock, owner, sign};
 
 /// The name of the prefix that a suite runs in.
 const PREFIX: &str = "default";

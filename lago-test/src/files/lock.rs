@@ -55,13 +55,19 @@ pub(super) fn lock(
         }
         std::thread::sleep(LOCK_PAUSE);
     }
-    file.set_len(0)?;
-    write!(file, "{}", std::process::id())?;
+    sign(&mut file)?;
     Ok(PrefixLock { file })
 }
 
+/// Writes into a lock file that this process has it, for [`owner`].
+pub(crate) fn sign(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    write!(file, "{}", std::process::id())
+}
+
 /// The process that the lock file names; for a message only.
-fn owner(file: &mut File) -> String {
+pub(crate) fn owner(file: &mut File) -> String {
     let mut text = String::new();
     let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
     let rewound = file.seek(SeekFrom::Start(0));

@@ -20,12 +20,13 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) fn write(path: &Path, wait: Duration) -> io::Result<Vec<RecordedRun>> {
     let place = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(place)?;
-    let file = File::options()
+    let mut file = File::options()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .open(path.with_extension("lock"))?;
-    lock(&file, wait)?;
+    lock(&mut file, wait)?;
     files::remove_half_written(path)?;
     let mut runs = Vec::new();
     for prefix in prefixes_below(place)? {
@@ -37,17 +38,18 @@ pub(crate) fn write(path: &Path, wait: Duration) -> io::Result<Vec<RecordedRun>>
 }
 
 /// The lock ends when the file is closed.
-fn lock(file: &File, wait: Duration) -> io::Result<()> {
+fn lock(file: &mut File, wait: Duration) -> io::Result<()> {
     let deadline = Instant::now() + wait;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(()),
+            Ok(()) => return files::sign(file),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                return Err(io::Error::new(
-                    io::ErrorKind::WouldBlock,
-                    "another suite is writing it, or hangs while it does",
-                ));
+                let owner = files::owner(file);
+                let message = format!(
+                    "another suite (process {owner}) is writing it, or hangs while it does"
+                );
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, message));
             }
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
         }
@@ -62,10 +64,11 @@ mod tests {
     fn one_at_a_time() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("junit.xml");
-        let other = File::create(path.with_extension("lock")).unwrap();
-        other.lock().unwrap();
+        let mut other = File::create(path.with_extension("lock")).unwrap();
+        lock(&mut other, Duration::ZERO).unwrap();
         let error = write(&path, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
+        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
         drop(other);
         let killed = place.path().join(".report-junit.xml-x1");
         let others = place.path().join(".report-web.junit.xml-x1");

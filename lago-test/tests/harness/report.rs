@@ -2,6 +2,7 @@
 //! `lago-test report`, which makes them anew.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -15,6 +16,7 @@ crate::trials![
     a_report_of_an_earlier_run_is_gone_at_once,
     a_junit_file_that_cannot_be_written_is_told_of,
     suites_side_by_side_share_a_report,
+    a_shared_report_that_is_held_fails_nobody,
     a_report_is_written_anew_from_events,
     one_file_for_several_runs_is_refused,
     what_cannot_be_reported_on_is_named,
@@ -122,6 +124,24 @@ impl Target {
     fn merged(&self) -> PathBuf {
         self.directory.path().join("target/lago/junit.xml")
     }
+}
+
+/// A suite that was stopped while it wrote the shared report. What the others have to tell is in their own.
+fn a_shared_report_that_is_held_fails_nobody() {
+    let target = Target::new();
+    let lock = target.merged().with_extension("lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    let mut held = fs::File::create(lock).unwrap();
+    held.write_all(b"4711").unwrap();
+    held.lock().unwrap();
+    assert_eq!(target.start("passing").wait().unwrap().code(), Some(0));
+    let said = fs::read_to_string(target.directory.path().join("passing")).unwrap();
+    let warning = said.lines().find(|line| line.starts_with("warning: ")).expect(&said);
+    assert!(warning.contains("junit.xml does not have the end of this run yet"), "{warning}");
+    assert!(warning.contains("another suite (process 4711) is writing it"), "{warning}");
+    let own = target.directory.path().join("target/lago/passing/default/passing.junit.xml");
+    assert!(valid_junit(&own).contains(r#"tests="3" failures="0" errors="0""#));
+    assert!(!target.merged().exists());
 }
 
 fn suites_side_by_side_share_a_report() {

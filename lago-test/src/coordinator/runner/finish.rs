@@ -1,5 +1,7 @@
 //! The end of a run: workers leave, the environment is put away, the last event and the reports are written.
 
+use std::io;
+
 use super::super::interrupts;
 use super::super::run::Run;
 use super::{Lanes, Runner};
@@ -121,6 +123,14 @@ fn report(files: &Files, finish: &mut Finish) {
         let path = path.display();
         match written {
             Ok(()) => finish.lines.extend([format!("{name}:"), path.to_string()]),
+            // This run's own report is there. The one of all suites belongs to nobody: that somebody else has it says
+            // nothing about this run, which whoever writes it next finds.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                finish.lines.push(format!(
+                    "warning: the {name} {path} does not have the end of this run yet: {error}; `lago-test report` \
+                     writes it anew"
+                ));
+            }
             Err(error) => {
                 finish.add_error(&format!("the {name} {path} could not be written: {error}"));
             }
