@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod anchor;
+mod budget;
 mod capsule;
 mod casualties;
 mod consoles;
@@ -28,10 +29,27 @@ use crate::events::What;
 use crate::outcome::Outcome;
 use crate::result::Failure;
 use crate::tell::tell;
+use budget::Budget;
 use fork::Fork;
 pub(super) use fork::{Failures, Origin};
 
 /// One environment and the worker in it.
+///
+/// What its fields are in the course of its life:
+///
+/// | | before its fork is made | between stages | in a stage | while a scenario runs | after a failure that blocks | the environment could not be put back |
+/// |---|---|---|---|---|---|---|
+/// | `environment` | none | there | there | there | there | there, in any condition |
+/// | `at` | none | the state at the end of the stage if all of it has passed; else none | the state from which the stage starts, until its first scenario; none after that, but for an [`anchor`] | none | none | none |
+/// | `within` | none | none | the stage | the stage | the stage | none |
+/// | `worker` | none | there or none | there or none | there, and not in this field | there, unless it died or hung | none |
+/// | `trouble` | none | what the consoles said since `last` | none; what fails the scenario that is about to begin, from [`Lane::prepare`] on | none | none | as it was |
+/// | `made_of` | empty | what ran on the way | what ran so far | without that one | with it | as it was |
+/// | `touched` | no | whether there was a shell since the environment was last put back | the same | the same | the same | the same |
+///
+/// Without an environment of the suite's, `environment`, `consoles` and `trouble` are always none, and the rest holds all the
+/// same: states are no more than names then. `stage_began` and `scenario_consoles` are those of the stage and of the
+/// scenario that began last, also when it has ended.
 pub(super) struct Lane {
     run: Arc<Run>,
     /// The fork that it is, unless it is the prefix itself.
@@ -62,6 +80,8 @@ pub(super) struct Lane {
     stage_began: Option<Instant>,
     /// The scenarios of which there is a capsule of this run.
     packed: HashSet<ScenarioId>,
+    /// Of which failures there is evidence.
+    budget: Budget,
 }
 
 impl Lane {
@@ -84,6 +104,7 @@ impl Lane {
             scenario_consoles: Vec::new(),
             stage_began: None,
             packed: HashSet::new(),
+            budget: Budget::default(),
         }
     }
 

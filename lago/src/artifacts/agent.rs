@@ -2,7 +2,7 @@
 //! makes: a question for each file would take longer than all the rest.
 
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Seek as _, Write as _};
+use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +14,10 @@ use crate::virt::Vm;
 
 /// How much of a script's output comes back. libvirt takes answers up to 4 MiB, and in base64 they are longer.
 const OUTPUT_BYTES: usize = 2 << 20;
+
+/// How much comes out of a guest at once, as a file or as an archive: what somebody has the patience for over the agent,
+/// which moves some megabytes a second, and no more than a disk here is likely to have room for.
+const LARGEST: u64 = 1 << 30;
 
 /// Says what there is at a path, following links.
 const KIND: &str = r#"if [ -d "$1" ]; then echo directory; elif [ -f "$1" ]; then echo file; elif [ -e "$1" ]; then
@@ -44,22 +48,29 @@ pub(super) fn copy(vm: &Vm, wanted: &Wanted, deadline: &Deadline) -> Result<(), 
 fn directory(vm: &Vm, wanted: &Wanted, deadline: &Deadline) -> Result<(), GuestError> {
     let packed = sh(vm, wanted, PACK, &wanted.guest, deadline)?;
     let here = |error: std::io::Error| failed(vm, wanted, error);
-    let mut archive = tempfile::tempfile().map_err(here)?;
+    create_dir(&wanted.local).map_err(|error| failed(vm, wanted, error))?;
+    // Where there must be room for what is in it anyway; /tmp is often memory.
+    let mut archive = tempfile::tempfile_in(&wanted.local).map_err(here)?;
     let taken = read(vm, wanted, &packed, &mut archive, deadline);
     // It is the guest's own disk that would fill up.
     let removed = vm.agent().exec("rm", &["-f", &packed], deadline.remaining());
     if let Err(error) = removed {
         tracing::debug!("{error}");
     }
+    if taken.is_err() {
+        // Nothing came, so there is nothing to be seen.
+        let _ = fs::remove_dir(&wanted.local);
+    }
     taken?;
     archive.rewind().map_err(here)?;
-    create_dir(&wanted.local).map_err(|error| failed(vm, wanted, error))?;
-    unpack(archive, &wanted.local).map_err(here)
+    unpack(archive, &wanted.local, LARGEST).map_err(here)
 }
 
 /// What the guest packed is not to be trusted: nothing is written outside of the directory, and no file gets an owner, a
-/// set-user-id bit or a device's number.
-fn unpack(archive: File, directory: &Path) -> std::io::Result<()> {
+/// set-user-id bit or a device's number. Nor is more written than `limit` bytes: a file with holes is small in an archive
+/// and need not be in here.
+fn unpack(archive: File, directory: &Path, limit: u64) -> std::io::Result<()> {
+    let mut left = limit;
     let mut archive = tar::Archive::new(BufReader::new(archive));
     archive.set_preserve_permissions(false);
     archive.set_preserve_mtime(true);
@@ -67,10 +78,37 @@ fn unpack(archive: File, directory: &Path) -> std::io::Result<()> {
         let mut entry = entry?;
         let kind = entry.header().entry_type();
         if kind.is_dir() || kind.is_file() || kind.is_symlink() || kind.is_hard_link() {
+            left = left.checked_sub(entry.size()).ok_or_else(|| too_large(limit))?;
             entry.unpack_in(directory)?;
         }
     }
     Ok(())
+}
+
+fn too_large(limit: u64) -> io::Error {
+    let limit = limit >> 20;
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {limit} MiB"))
+}
+
+/// A file that takes so much and no more.
+struct Bounded<'a> {
+    to: &'a mut File,
+    left: u64,
+}
+
+impl io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(too_large(LARGEST));
+        }
+        let written = self.to.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// The file's content, from the guest.
@@ -82,7 +120,7 @@ fn read(
     deadline: &Deadline,
 ) -> Result<(), GuestError> {
     let limit = remaining(vm, wanted, deadline)?;
-    let mut to = BufWriter::new(to);
+    let mut to = BufWriter::new(Bounded { to, left: LARGEST });
     vm.agent().read_file(path, &mut to, limit)?;
     to.flush().map_err(|error| failed(vm, wanted, error))
 }
@@ -150,7 +188,7 @@ mod tests {
             let mut fifo = header(tar::EntryType::Fifo, 0);
             builder.append_data(&mut fifo, "pipe", &[][..]).unwrap();
         });
-        unpack(file, &inside).unwrap();
+        unpack(file, &inside, LARGEST).unwrap();
         assert_eq!(fs::read(inside.join("log/messages")).unwrap(), b"hello");
         assert!(!place.path().join("outside").exists());
         assert!(inside.join("elsewhere").is_symlink());
@@ -160,7 +198,32 @@ mod tests {
             let mut header = header(tar::EntryType::Regular, 1);
             builder.append_data(&mut header, "elsewhere/file", &b"x"[..]).unwrap();
         });
-        assert!(unpack(through_the_link, &inside).is_err());
+        assert!(unpack(through_the_link, &inside, LARGEST).is_err());
         assert!(!place.path().join("file").exists());
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_written() {
+        let place = tempfile::tempdir().unwrap();
+        let files = || {
+            archive(|builder| {
+                for name in ["one", "two"] {
+                    let mut header = header(tar::EntryType::Regular, 6);
+                    builder.append_data(&mut header, name, &b"6bytes"[..]).unwrap();
+                }
+            })
+        };
+        unpack(files(), place.path(), 12).unwrap();
+        fs::remove_file(place.path().join("two")).unwrap();
+        let error = unpack(files(), place.path(), 11).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(!place.path().join("two").exists());
+
+        let mut file = tempfile::tempfile().unwrap();
+        let mut bounded = Bounded { to: &mut file, left: 5 };
+        bounded.write_all(b"four").unwrap();
+        assert!(bounded.write_all(b"4").is_ok());
+        let error = bounded.write_all(b"4").unwrap_err();
+        assert_eq!(error.to_string(), "it has more than 1024 MiB");
     }
 }
