@@ -39,7 +39,7 @@ impl Vm {
         if checkpoint.memory.is_none() {
             flags |= sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY;
         }
-        self.change_within(self.memory_limit(), "write down the state of", move |domain| {
+        self.change_within(self.state_limit(), "write down the state of", move |domain| {
             let description =
                 domain.xml_desc(sys::VIR_DOMAIN_XML_MIGRATABLE | sys::VIR_DOMAIN_XML_SECURE)?;
             domain.create_snapshot_xml(&xml, flags)?;
@@ -54,17 +54,22 @@ impl Vm {
         let xml = saved_xml::with_files(description, &machine, firmware.as_ref())
             .map_err(|reason| VirtError::Description { vm: self.name().to_owned(), reason })?;
         let memory = memory.to_string_lossy().into_owned();
-        let restored = self.connection().call_apart(self.memory_limit(), move |connect| {
+        let restored = self.connection().call_apart(self.state_limit(), move |connect| {
             connect.restore_domain_flags(&memory, Some(&xml), sys::VIR_DOMAIN_SAVE_PAUSED)
         })?;
         restored.map_err(|e| self.error("bring back", &e))?;
         Ok(())
     }
 
-    /// How long it may take to read or write all of the memory.
-    fn memory_limit(&self) -> Duration {
-        CHANGE_LIMIT + Duration::from_secs(self.spec().memory / SLOWEST_DISK)
+    fn state_limit(&self) -> Duration {
+        state_limit(self.spec().memory)
     }
+}
+
+/// The longest that it may take to write down the state of a VM with so many MiB of memory, or to bring it back: all of the
+/// memory passes a disk. VMs of one environment do it at the same time.
+pub fn state_limit(memory: u64) -> Duration {
+    CHANGE_LIMIT.saturating_add(Duration::from_secs(memory / SLOWEST_DISK))
 }
 
 /// <https://libvirt.org/formatsnapshot.html>

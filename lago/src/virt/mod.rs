@@ -23,6 +23,7 @@ pub(crate) mod tap;
 mod vm;
 mod xml;
 
+pub use checkpoint::state_limit;
 pub use env::VirtEnv;
 pub use faults::{Impairment, Partition};
 pub use forward::Forward;

@@ -54,7 +54,8 @@ impl Lane {
         let what = format!("removing the state `{name}`");
         let removed = self.saved.take_back(anchor.state).and_then(|()| {
             let names = [name];
-            limited(&what, move || environment.delete_snapshots(&names))
+            let removing = environment.clone();
+            limited(&what, &environment, move || removing.delete_snapshots(&names))
         });
         // It takes room and is in nobody's way.
         if let Err(failure) = removed {

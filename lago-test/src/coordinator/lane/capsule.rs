@@ -80,7 +80,7 @@ impl Lane {
         };
         let limited = Limited {
             what: "saving the capsule",
-            limit: limits::CAPSULE,
+            limit: limits::capsule(environment.slowest_state()),
             interrupts: Some(&self.run.interrupts),
             cut_off: || {
                 stop.store(true, Ordering::Relaxed);

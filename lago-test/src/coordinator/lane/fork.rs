@@ -106,7 +106,8 @@ impl Lane {
         let started = Instant::now();
         let what = format!("forking the state `{state}` for stage `{}`", fork.name);
         let (from, path) = (state.clone(), fork.path.clone());
-        let environment = limited(&what, move || origin.fork(&from, &path))
+        let forked = origin.clone();
+        let environment = limited(&what, &origin, move || forked.fork(&from, &path))
             .map_err(|failure| failure.without_location().context(format!("{what} failed")))?;
         self.consoles = consoles::watch(&self.run.suite, Some(&environment));
         self.environment = Some(environment);

@@ -41,7 +41,7 @@ impl Lane {
         let what = format!("putting the environment back into the state `{name}`");
         let reverted = environment.clone();
         let wanted = name.clone();
-        limited(&what, move || reverted.revert(&wanted)).map_err(|failure| {
+        limited(&what, environment, move || reverted.revert(&wanted)).map_err(|failure| {
             failure.without_location().context(format!(
                 "the environment cannot be put back into the state `{name}`; LAGO_FROM=start makes a new one"
             ))
@@ -134,9 +134,10 @@ impl Lane {
         let outdated = self.outdated(&environment, state)?;
         let what = format!("saving the state `{name}`");
         self.saved.remove(&outdated)?;
-        limited(&what, move || {
-            environment.delete_snapshots(&outdated)?;
-            environment.snapshot(&name)
+        let saving = environment.clone();
+        limited(&what, &environment, move || {
+            saving.delete_snapshots(&outdated)?;
+            saving.snapshot(&name)
         })
         .map_err(Failure::without_location)?;
         self.saved.add(state, self.made_of.clone())?;
@@ -168,10 +169,12 @@ impl Lane {
     }
 }
 
-/// Does something with a state, within its limit. It is not interrupted: half of it would be of no use to anybody.
+/// Does something with a state of an environment, within its limit. It is not interrupted: half of it would be of no use to anybody.
 pub(super) fn limited<T: Send + 'static>(
     what: &str,
+    environment: &Environment,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    Limited { what, limit: limits::STATE, interrupts: None, cut_off: || Ok(()) }.run(work)
+    let limit = limits::state(environment.slowest_state());
+    Limited { what, limit, interrupts: None, cut_off: || Ok(()) }.run(work)
 }
