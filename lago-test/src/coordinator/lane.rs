@@ -43,6 +43,7 @@ pub(super) use fork::{Failures, Origin};
 /// | `at` | none | the state at the end of the stage if all of it has passed; else none | the state from which the stage starts, until its first scenario; none after that, but for an [`anchor`] | none | none | none |
 /// | `within` | none | none | the stage | the stage | the stage | none |
 /// | `worker` | none | there or none | there or none | there, and not in this field | there, unless it died or hung | none |
+/// | `beside` | none | goes on, once a scenario was due | goes on | goes on | goes on | goes on |
 /// | `trouble` | none | what the consoles said since `last` | none; what fails the scenario that is about to begin, from [`Lane::prepare`] on | none | none | as it was |
 /// | `made_of` | empty | what ran on the way | what ran so far | without that one | with it | as it was |
 /// | `touched` | no | whether there was a shell since the environment was last put back | the same | the same | the same | the same |
