@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::entry::{self, Condition, used_path};
+use super::key::MAKER;
 use super::{CACHE_FORMAT, Cache, EntryInfo, Key, KeyInputs, Prune, REMOVE_LOCK_LIMIT};
-use crate::constants::VERSION;
 use crate::dirlock::{self, DirLock, Mode};
 use crate::host::versions;
 use crate::paths::Paths;
@@ -171,7 +171,7 @@ fn is_of_today(inputs: &KeyInputs) -> bool {
             .map_or(true, |now| now == *then)
     };
     inputs.format == CACHE_FORMAT
-        && inputs.lago == VERSION
+        && inputs.lago == MAKER
         && same(versions::emulator(), &inputs.qemu)
         && same(versions::libvirt(), &inputs.libvirt)
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::key::MAKER;
 use super::{CACHE_FORMAT, Cache, FileInput, Key, KeyInputs, TemplateInput};
 use crate::config::Config;
-use crate::constants::VERSION;
 use crate::deploy;
 use crate::host::{self, Acceleration, versions};
 use crate::prefix::{FileBase, HostKind, InitOptions};
@@ -15,8 +15,8 @@ use crate::spec::{
 };
 use crate::sysprep;
 use crate::templates::{
-    ImageFormat, StoredImage, TemplateError, TemplateStore, TemplateVersion, find_template,
-    is_compressed, layer_name,
+    ImageFormat, Metadata, StoredImage, TemplateError, TemplateStore, TemplateVersion,
+    find_template, is_compressed, layer_name,
 };
 use crate::utils::{CommandError, FileError, error_chain};
 
@@ -96,7 +96,7 @@ impl Cache {
         };
         Ok(KeyInputs {
             format: CACHE_FORMAT,
-            lago: VERSION.to_owned(),
+            lago: MAKER.to_owned(),
             init_file: options.init_file.clone(),
             subnet_range: options.subnet_range,
             templates,
@@ -125,7 +125,7 @@ impl Cache {
                 version: version.name().to_owned(),
                 digest: image.digest.as_hex().to_owned(),
                 path: image.path,
-                sysprep: image.metadata.get("sysprep").map(ToString::to_string),
+                metadata: image.metadata,
             };
             if build.is_empty() {
                 return Ok(input);
@@ -179,7 +179,7 @@ fn built_on_file(
         let version = base.layer_name(&key);
         let path = TemplateStore::open(store)?.path().join(&version);
         let digest = key.as_hex().to_owned();
-        Ok(Some(TemplateInput { version, digest, path, sysprep: None }))
+        Ok(Some(TemplateInput { version, digest, path, metadata: Metadata::new() }))
     };
     let found = find().map_err(|error: crate::Error| error_chain(&error))?;
     found.ok_or_else(|| {

@@ -8,9 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::host::Acceleration;
 use crate::spec::{InitFile, SubnetRange};
+use crate::templates::Metadata;
 
 /// The version of an entry's layout and of its machines' devices. One of another version is never found.
-pub const CACHE_FORMAT: u32 = 4;
+pub const CACHE_FORMAT: u32 = 5;
+
+/// What makes entries here: [`KeyInputs::lago`]. The number is from `build.rs`.
+pub(super) const MAKER: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("LAGO_GUEST_SOURCES"));
 
 /// How many letters of a key tell it from the others for people.
 const SHORT: usize = 12;
@@ -20,7 +24,8 @@ const SHORT: usize = 12;
 pub struct KeyInputs {
     /// The layout of entries: [`CACHE_FORMAT`].
     pub format: u32,
-    /// The version of lago: it decides on addresses, the machine's devices and the guests' seeds.
+    /// The version of lago, and behind a `+` a number of those of its sources that decide on addresses, the machine's devices
+    /// and the guests' seeds: two revisions may have one version.
     pub lago: String,
     /// The init file, with prototypes and defaults applied.
     pub init_file: InitFile,
@@ -55,9 +60,9 @@ pub struct TemplateInput {
     pub digest: String,
     /// Where the image is stored: disks stand on it by its path.
     pub path: PathBuf,
-    /// How its metadata say that guests are given their identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sysprep: Option<String>,
+    /// What its publisher says of it. Some of it decides how guests are given their identity.
+    #[serde(default)]
+    pub metadata: Metadata,
 }
 
 /// A file that a disk is made from. Reading all of it would take longer than what the cache saves.
@@ -135,7 +140,7 @@ pub(super) mod tests {
                 version: "office:mini:v1".into(),
                 digest: "ab".repeat(32),
                 path: "/store/office:mini:v1".into(),
-                sysprep: None,
+                metadata: Metadata::new(),
             }],
             files: vec![FileInput { path: "/data.iso".into(), size: 7, modified: (1, 2) }],
             uri: None,
@@ -182,7 +187,9 @@ pub(super) mod tests {
             ("template version", |inputs| inputs.templates[0].version.push('2')),
             ("template digest", |inputs| inputs.templates[0].digest = "cd".repeat(32)),
             ("template path", |inputs| inputs.templates[0].path = "/other/office:mini:v1".into()),
-            ("template metadata", |inputs| inputs.templates[0].sysprep = Some("seed".into())),
+            ("template metadata", |inputs| {
+                inputs.templates[0].metadata.insert("root-partition".into(), "vda1".into());
+            }),
             ("file path", |inputs| inputs.files[0].path = "/other.iso".into()),
             ("file size", |inputs| inputs.files[0].size += 1),
             ("file time", |inputs| inputs.files[0].modified.0 += 1),

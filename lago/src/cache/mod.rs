@@ -18,9 +18,10 @@
 //!
 //! # The key
 //! An entry is found by its [`Key`], a SHA-256 of [`KeyInputs`] as JSON:
-//! - the layout of entries, [`CACHE_FORMAT`], and the version of lago;
+//! - the layout of entries, [`CACHE_FORMAT`], the version of lago, and a number of those of its sources that decide what a
+//!   guest finds;
 //! - the init file with prototypes and defaults applied, the order of its VMs and networks included;
-//! - for each disk from a template the version that it came to, its digest, and where its image is stored, and with `build`
+//! - for each disk from a template the version that it came to, its digest, its metadata, and where its image is stored, and with `build`
 //!   steps also these and the files that they read;
 //! - for each disk from another file its path, size and time of change;
 //! - the acceleration, the versions of QEMU and libvirt, and under KVM the processor and the kernel.
