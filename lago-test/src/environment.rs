@@ -245,6 +245,17 @@ impl Environment {
         Ok(gone)
     }
 
+    /// The VMs that stand still because a disk of theirs cannot be written.
+    pub(crate) fn vms_paused_by_io_errors(&self) -> Result<Vec<&str>, Failure> {
+        let mut paused = Vec::new();
+        for vm in self.prefix.vms() {
+            if vm.is_paused_by_io_error()? {
+                paused.push(vm.name());
+            }
+        }
+        Ok(paused)
+    }
+
     /// Takes everything down and removes the disks; logs and reports stay.
     pub(crate) fn discard(&self) -> Result<(), Failure> {
         Ok(self.prefix.remove_disks()?)

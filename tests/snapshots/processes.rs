@@ -161,8 +161,12 @@ fn a_disk_that_fills_up() {
         echo reverting >&2; lago revert one && exit 107
         echo forking >&2; lago fork one "$disk/fork" && exit 108
         [ ! -e "$disk/fork" ] || exit 109
-        lago shell vm0 -c "grep runs /dev/shm/mark" || exit 110
+        write="dd if=/dev/zero of=/root/more bs=64k count=300 conv=fsync"
+        lago shell vm0 -c "$write" && exit 124
+        lago shell vm0 -c true && exit 125
         rm "$disk/filler"
+        lago resume vm0 || exit 126
+        lago shell vm0 -c "sync && grep runs /dev/shm/mark && ls /root/more" || exit 110
         lago revert one && lago fork one "$disk/fork" || exit 111
         "$program" --prefix-path "$disk/fork" shell vm0 -c "grep runs /dev/shm/mark" || exit 112
         "$program" --prefix-path "$disk/fork" destroy --yes && lago destroy --yes || exit 113
@@ -181,5 +185,7 @@ fn a_disk_that_fills_up() {
     let ran = run_command(&mut command);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(ran.stderr.matches("No space left on device").count() >= 5, "{}", ran.stderr);
+    let held = "QEMU holds it still; the disk of this machine";
+    assert!(ran.stderr.matches(held).count() >= 2, "cut off, and not begun: {}", ran.stderr);
     traces.assert_none_left();
 }

@@ -10,10 +10,16 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
 }
 
-/// Waits until a descriptor can be read or is at its end; false when the limit passed, or a signal came, before.
+/// Waits until a descriptor can be read or is at its end; false when the limit passed before. Signals do not end it.
 pub(super) fn wait_readable(descriptor: impl AsFd, limit: Duration) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::IN)];
-    matches!(rustix::event::poll(&mut fds, Some(&timespec(limit))), Ok(1))
+    let deadline = Deadline::after(limit);
+    loop {
+        let mut fds = [PollFd::from_borrowed_fd(descriptor.as_fd(), PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&timespec(deadline.left()))) {
+            Err(rustix::io::Errno::INTR) => {}
+            answer => return answer == Ok(1),
+        }
+    }
 }
 
 /// A moment until which something may take.

@@ -199,6 +199,12 @@ pub enum VirtError {
         /// The VM's name in the init file.
         vm: String,
     },
+    /// The VM stands still, because of a disk.
+    #[error("VM {vm}: {}; `lago resume {vm}` lets it run on once that is mended", vm::IO_ERROR)]
+    PausedByIoError {
+        /// The VM's name in the init file.
+        vm: String,
+    },
     /// The VM is down, and what was asked needs it up.
     #[error("VM {vm} is not running ({reason}); `lago start {vm}` starts it{}", console_excerpt(.console))]
     NotRunning {

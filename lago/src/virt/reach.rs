@@ -10,6 +10,7 @@ use std::time::Duration;
 use virt::error::ErrorNumber;
 
 use super::connection::Connection;
+use super::vm::{IO_ERROR, is_io_error};
 use crate::guest::{AgentChannel, AgentFault, Reach, console};
 use crate::host::{self, HostError};
 
@@ -58,14 +59,15 @@ impl Reach for VmReach {
         let name = self.libvirt_name.clone();
         let active = self.connection.call(LOOK_LIMIT, move |connect| {
             let domain = connect.lookup_domain_by_name(&name)?;
-            Ok::<_, virt::error::Error>((domain.is_active()?, domain.id()))
+            Ok::<_, virt::error::Error>((domain.is_active()?, domain.state()?.1, domain.id()))
         });
         match active.ok()? {
-            Ok((false, _)) => Some("libvirt says that it is shut off".to_owned()),
+            Ok((false, ..)) => Some("libvirt says that it is shut off".to_owned()),
+            Ok((true, reason, _)) if is_io_error(reason) => Some(IO_ERROR.to_owned()),
             Err(e) if e.code().is(ErrorNumber::NoDomain) => Some(
                 "its QEMU process has ended: it was stopped, powered off or has crashed".to_owned(),
             ),
-            Ok((true, run)) => {
+            Ok((true, _, run)) => {
                 self.is_other_run(run);
                 None
             }

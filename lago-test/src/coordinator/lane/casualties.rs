@@ -14,8 +14,12 @@ impl Lane {
         if !outcome.is_failure() || self.run.interrupts.signal().is_some() {
             return outcome;
         }
-        match environment.gone_vms() {
-            Ok(gone) => explained(outcome, &gone),
+        let found = environment
+            .gone_vms()
+            .and_then(|gone| Ok((gone, environment.vms_paused_by_io_errors()?)));
+        match found {
+            Ok((_, held)) if !held.is_empty() => held_still(&outcome, &held),
+            Ok((gone, _)) => explained(outcome, &gone),
             Err(failure) => {
                 // The scenario's own failure stands.
                 tell(format_args!("\nthe VMs cannot be looked at: {}", failure.without_location()));
@@ -55,6 +59,16 @@ fn explained(outcome: Outcome, gone: &[GoneVm]) -> Outcome {
             let _ = write!(message, "\n{}", last_words(vm));
         }
     }
+    Outcome::Errored { message }
+}
+
+/// Nor is anything known where QEMU holds a VM still. It is no fault of the guest's.
+fn held_still(outcome: &Outcome, held: &[&str]) -> Outcome {
+    let message = format!(
+        "QEMU holds VM {} still, because a disk of it could not be written or read: the disk of this machine with the \
+         environment's images may be full; the scenario: {outcome}",
+        held.join(" and VM ")
+    );
     Outcome::Errored { message }
 }
 
@@ -99,6 +113,14 @@ mod tests {
         assert!(!told.to_string().contains("last lines"), "they are there once: {told}");
         let hung = explained(Outcome::timed_out(Duration::from_secs(1)), &[gone("failed")]);
         assert!(hung.to_string().contains("the scenario: timed out"), "{hung}");
+    }
+
+    #[test]
+    fn a_vm_that_is_held_still_makes_an_error() {
+        let outcome = held_still(&failed("no page"), &["server", "client"]);
+        let Outcome::Errored { message } = &outcome else { panic!("{outcome}") };
+        assert!(message.starts_with("QEMU holds VM server and VM client still"), "{message}");
+        assert!(message.ends_with("may be full; the scenario: no page"), "{message}");
     }
 
     #[test]

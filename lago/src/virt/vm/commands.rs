@@ -21,7 +21,7 @@ impl Vm {
     pub fn wait_for_ssh(&self, limit: Duration) -> Result<()> {
         let _span = tracing::info_span!("wait for ssh", vm = self.name()).entered();
         if self.state()? == VmState::Paused {
-            return Err(VirtError::Paused { vm: self.name().to_owned() }.into());
+            return Err(self.paused()?.into());
         }
         let begin = Instant::now();
         self.inner.ssh.wait(limit)?;
@@ -117,12 +117,19 @@ impl Vm {
         };
         match state {
             VmState::Running | VmState::ShuttingDown => Ok(()),
-            VmState::Paused => Err(VirtError::Paused { vm: self.inner.name.clone() }),
+            VmState::Paused => Err(self.paused()?),
             state => Err(VirtError::NotRunning {
                 vm: self.inner.name.clone(),
                 reason: format!("libvirt says that it is {state}"),
                 console: console::tail(self.console_log()),
             }),
         }
+    }
+
+    /// The error of something that needs the VM to run.
+    fn paused(&self) -> Result<VirtError, VirtError> {
+        let vm = self.name().to_owned();
+        let by_io_error = self.is_paused_by_io_error()?;
+        Ok(if by_io_error { VirtError::PausedByIoError { vm } } else { VirtError::Paused { vm } })
     }
 }

@@ -37,6 +37,7 @@ pub(crate) use devices::{AttachedCard, Devices, NewDiskSource};
 pub use ending::VmEnding;
 pub use nic::Nic;
 pub use power::VmState;
+pub(super) use power::{IO_ERROR, is_io_error};
 
 /// A virtual machine: what the init file says of it, its domain, and the way into its guest.
 ///

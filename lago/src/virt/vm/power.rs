@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use virt::domain::{Domain, DomainState};
+use virt::domain::{
+    Domain, DomainPausedReason, DomainState, DomainStateReason, DomainStateReasonEnum,
+};
+use virt::enumutil::Enum;
 use virt::error::ErrorNumber;
 
 use super::Vm;
@@ -53,7 +56,31 @@ impl From<virt::domain::DomainStateEnum> for VmState {
     }
 }
 
+/// Why a VM stands still that [`is_io_error`] is about.
+pub(in crate::virt) const IO_ERROR: &str = "one of its disks could not be written or read, and QEMU holds it still; the disk \
+     of this machine that its images are on may be full";
+
+/// Whether QEMU has paused a domain because of an error of a disk.
+pub(in crate::virt) fn is_io_error(reason: DomainStateReasonEnum) -> bool {
+    let Enum::Known(DomainStateReason::Paused(reason)) = reason else { return false };
+    reason.known() == Some(DomainPausedReason::IOError)
+}
+
 impl Vm {
+    /// Whether the VM stands still because one of its disks could not be written or read, as it is when the disk of this
+    /// machine that holds its images is full. Once there is room, [`resume`](Self::resume) lets it go on as if nothing had
+    /// happened.
+    pub fn is_paused_by_io_error(&self) -> Result<bool, VirtError> {
+        if self.is_remote() {
+            return Ok(false);
+        }
+        match self.ask(QUESTION_LIMIT, Domain::state)? {
+            Ok((_, reason)) => Ok(is_io_error(reason)),
+            Err(e) if e.code().is(ErrorNumber::NoDomain) => Ok(false),
+            Err(e) => Err(self.error("look at", &e)),
+        }
+    }
+
     /// What the VM is doing.
     pub fn state(&self) -> Result<VmState, VirtError> {
         self.state_within(QUESTION_LIMIT)
