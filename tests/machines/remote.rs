@@ -81,6 +81,11 @@ fn lago_at(prefix: &Prefix) -> Command {
 fn stays_up_until_somebody_else_stops_it(prefix: &Prefix, server: Server) {
     let storage = prefix.vm("storage").unwrap();
     prefix.start_vms(&["storage".to_owned()], lago::prefix::START_LIMIT).unwrap();
+    prefix.reboot(&[], lago::prefix::START_LIMIT).expect("those that lago starts are meant");
+    let error = prefix.reboot(&["storage".to_owned()], lago::prefix::START_LIMIT).unwrap_err();
+    assert!(error.to_string().ends_with("cannot be started anew"), "{error}");
+    let error = prefix.partition(&[storage], &[prefix.vm("vm0").unwrap()]).unwrap_err();
+    assert!(error.to_string().ends_with("cannot be parted from others"), "{error}");
     prefix.stop().unwrap();
     assert_eq!(storage.state().unwrap(), VmState::Running);
     drop(server);

@@ -242,8 +242,9 @@ impl Prefix {
         let _lock = self.lock_settled()?;
         let mut vms = Vec::new();
         for vm in wanted {
-            // One that was asked for by its name and is down is an error, which the reboot tells.
-            if !names.is_empty() || self.host().is_running() && vm.alive()? {
+            // One that was asked for by its name and is down, or no VM, is an error, which the reboot tells.
+            let is_meant = || !vm.is_remote() && self.host().is_running();
+            if !names.is_empty() || is_meant() && vm.alive()? {
                 vms.push(vm);
             }
         }

@@ -39,13 +39,15 @@ impl Prefix {
     /// ```
     ///
     /// # Errors
-    /// When a VM is in both groups, or nftables cannot be used.
+    /// When a VM is in both groups, or is a machine that lago only reaches over ssh, or nftables cannot be used.
     pub fn partition(&self, one: &[&Vm], other: &[&Vm]) -> Result<Partition> {
         if let Some(vm) = one.iter().find(|vm| other.iter().any(|twin| twin.name() == vm.name())) {
             let reason =
                 format!("VM {} cannot be parted from itself: name it in one group only", vm.name());
             return Err(VirtError::Faults { reason }.into());
         }
+        // Nothing that comes to it or from it passes the host's bridges.
+        one.iter().chain(other).try_for_each(|vm| vm.require_virtual("be parted from others"))?;
         let number = Uuid::new_v4().simple().to_string();
         let table = format!("{}partition-{}", nft::stem(self.record().id), &number[..8]);
         nft::put(self.host(), &table, &chain(&stems(one), &stems(other)))?;

@@ -64,6 +64,7 @@ impl Vm {
     /// When the guest cannot be asked for its boot id before, when it has not come back after `limit`, or stays down.
     pub fn reboot(&self, limit: Duration) -> Result<()> {
         let _span = tracing::info_span!("reboot", vm = self.name()).entered();
+        self.require_virtual("be started anew")?;
         self.require_running()?;
         let began = Instant::now();
         let way = self.way();
