@@ -100,9 +100,10 @@ impl OvirtPrefix {
     /// this process is killed, [`start`](Self::start) does it.
     ///
     /// # Errors
-    /// When there is no engine. When something fails, what was brought to rest until then is brought up again.
+    /// When there can be no such snapshot, or there is no engine, before anything comes to rest. When something fails, what was brought to rest until then is brought up again.
     pub fn create_snapshots(&self, name: &str, restore: bool) -> Result<()> {
         let _span = tracing::info_span!("create snapshots", name).entered();
+        self.prefix.require_free_snapshot_name(name)?;
         self.running_engine()?;
         self.finish_earlier_call()?;
         let mut rollback = RollbackContext::new();
@@ -114,6 +115,8 @@ impl OvirtPrefix {
             taken.map(drop).map_err(Error::from)
         });
         if let Err(error) = taken {
+            let forgotten = AtRest::forget(&of_snapshot);
+            rollback.defer("forget what the snapshot would have been of", || forgotten);
             return Err(rollback.fail(error).into());
         }
         if !restore {

@@ -205,6 +205,14 @@ impl Prefix {
         take::take(self, name, options)
     }
 
+    /// For who has something to prepare before a snapshot: whether one can be taken under this name.
+    ///
+    /// # Errors
+    /// When it cannot be a snapshot's, or there is a snapshot by it already.
+    pub fn require_free_snapshot_name(&self, name: &str) -> Result<()> {
+        take::require_free(self, name)
+    }
+
     /// The snapshots, in the order in which they were taken.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
         Ok(State::read(self.paths())?.snapshots.into_values().collect())

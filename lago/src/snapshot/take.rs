@@ -42,6 +42,15 @@ pub(super) fn take(prefix: &Prefix, name: &str, options: SnapshotOptions) -> Res
     Take::new(prefix, name, options, &state)?.run(state, lock)
 }
 
+/// Whether a snapshot can be taken under this name.
+pub(super) fn require_free(prefix: &Prefix, name: &str) -> Result<()> {
+    check_name(name)?;
+    if State::read(prefix.paths())?.snapshots.contains_key(name) {
+        return Err(SnapshotError::Exists { name: name.to_owned() }.into());
+    }
+    Ok(())
+}
+
 /// A name is part of a path, and of command lines.
 fn check_name(name: &str) -> Result<(), SnapshotError> {
     let refused = |reason| Err(SnapshotError::Name { name: name.to_owned(), reason });

@@ -17,6 +17,18 @@ pub(crate) fn a_missing_service_is_named(prefix: OvirtPrefix) -> TestResult {
     Ok(())
 }
 
+pub(crate) fn a_snapshot_that_cannot_be_is_refused_before_anything_rests(
+    prefix: OvirtPrefix,
+) -> TestResult {
+    let error = prefix.create_snapshots("../outside", true).expect_err("it is no name");
+    ensure!(error.to_string().contains("cannot be the name of a snapshot"), "{error}");
+    let error = prefix.revert_snapshots("../outside").expect_err("there is none");
+    ensure!(error.to_string().contains("there is no snapshot"), "{error}");
+    let written = [prefix.ovirt_paths().at_rest(), prefix.ovirt_paths().at_rest_in("../outside")];
+    ensure!(written.iter().all(|path| !path.exists()), "something was written down");
+    Ok(())
+}
+
 pub(crate) fn a_script_makes_the_engine(prefix: OvirtPrefix) -> TestResult {
     let engine = engine(&prefix)?;
     prefix.deploy()?;

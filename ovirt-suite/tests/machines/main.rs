@@ -37,6 +37,7 @@ fn suite() -> ExitCode {
         ]))
         .stage(Stage::new("engine").scenarios(scenarios![
             continue_on_failure(engine::a_missing_service_is_named),
+            continue_on_failure(engine::a_snapshot_that_cannot_be_is_refused_before_anything_rests),
             engine::a_script_makes_the_engine,
             continue_on_failure(engine::a_service_that_does_not_run_is_named),
             continue_on_failure(engine::answers_are_a_secret_and_setup_must_succeed),
