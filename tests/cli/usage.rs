@@ -25,6 +25,8 @@ fn a_wrong_command_line_is_code_two_with_the_usage() {
     // Long options may be cut short, as long as one is meant.
     assert!(session.failed(1, &["--workd", "nowhere", "status"]).contains("nowhere"));
     assert!(session.failed(2, &["init", "--template", "x"]).contains("usage: lago init"));
+    assert!(session.failed(1, &["shutdown", "--re"]).contains("workdir"));
+    assert!(session.failed(1, &[]).contains("usage: lago"));
 }
 
 /// Those that Lago has, and in the words of Lago.

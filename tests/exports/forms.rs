@@ -1,6 +1,7 @@
 //! Layered, standalone, compressed, of VMs that run: what was written before is there in what is made of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use lago::InitFile;
@@ -73,6 +74,9 @@ fn layered(place: &Place, prefix: &Environment) {
     let directory = place.join("layered");
     export(prefix, &["-d", &at(place, "layered"), "-n", "vm0"]).ok();
     assert_eq!(files(&directory), FILES);
+    // QEMU may be another user where the export is brought up.
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&directory), mode(&directory.join("vm0_root.qcow2"))), (0o711, 0o600));
     // What differs from the template is small.
     let size = fs::metadata(directory.join("vm0_root.qcow2")).unwrap().len();
     assert!(size < 16 << 20, "{size}");
@@ -133,14 +137,45 @@ fn standalone(place: &Place, prefix: Environment) {
         "json",
     ];
     export(&prefix, &json).ok();
-    let again = export(&prefix, &json).failed(1);
-    assert!(again.contains("is there already"), "{again}");
+    replaced_by_the_next(place, &prefix, &json);
     let text = fs::read_to_string(directory.join("env")).unwrap();
     assert!(text.starts_with('{') && !text.contains("template_name"), "{text}");
     drop(prefix);
     let opened = init(place, &directory.join("env"));
     opened.start().unwrap();
     has_all(&opened);
+}
+
+/// Each file by a new one, of the directory nothing else, and what stands on one keeps it.
+fn replaced_by_the_next(place: &Place, prefix: &Environment, options: &[&str]) {
+    let directory = place.join("standalone");
+    let opened = init(place, &directory.join("env"));
+    fs::write(directory.join("theirs"), "kept").unwrap();
+    let image = directory.join("vm0_root.qcow2");
+    let before = fs::read(&image).unwrap();
+    fs::write(directory.join("vm0_data.raw"), "damaged").unwrap();
+    in_place_of(&directory.join("vm0_root.qcow2.hash"));
+    let refused = export(prefix, options).failed(1);
+    assert!(refused.contains("vm0_root.qcow2.hash is a directory"), "{refused}");
+    assert_eq!(fs::read(directory.join("vm0_data.raw")).unwrap(), b"damaged");
+
+    fs::remove_dir(directory.join("vm0_root.qcow2.hash")).unwrap();
+    export(prefix, options).ok();
+    assert!(fs::read(directory.join("vm0_data.raw")).unwrap().starts_with(b"raw\n"));
+    assert_eq!(fs::read(directory.join("theirs")).unwrap(), b"kept");
+    fs::remove_file(directory.join("theirs")).unwrap();
+    let names: Vec<_> = FILES.iter().map(|name| name.replace("LagoInitFile", "env")).collect();
+    let mut found = files(&directory);
+    found.sort_by_key(|name| name != "env");
+    assert_eq!(found, names);
+    let held = opened.paths().images().join("vm0_root.base");
+    assert_eq!(fs::read(held).unwrap(), before);
+}
+
+/// A directory where a file was.
+fn in_place_of(path: &Path) {
+    fs::remove_file(path).unwrap();
+    fs::create_dir(path).unwrap();
 }
 
 fn at(place: &Place, name: &str) -> String {

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use lago::InitFile;
 use lago::capsule::{self, OpenOptions, SaveOptions};
+use lago::export::ExportOptions;
 use lago_system_tests::{DISKS, Environment, Place, in_guest, repository, store, wait_until};
 
 /// The vendor of the tests' variables.
@@ -57,8 +59,20 @@ pub(crate) fn variables_are_part_of_snapshots_forks_and_capsules() {
     assert!(
         file_has(prefix.paths().prefix(), "Before") && !file_has(prefix.paths().prefix(), "Later")
     );
+    are_exported(&place, &prefix);
     prefix.remove_disks().unwrap();
     assert!(!prefix.paths().nvram_dir().exists());
+}
+
+/// What is made of an export begins with the variables, which are a copy of its own.
+fn are_exported(place: &Place, prefix: &Environment) {
+    let directory = place.join("exported");
+    let exported = prefix.export(&ExportOptions::new(&directory)).unwrap();
+    let file = fs::metadata(directory.join("vm0.nvram")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o7077, 0);
+    let init_file = InitFile::load(&exported.init_file).unwrap();
+    let elsewhere = Environment::of(&place.join("elsewhere"), init_file).unwrap();
+    assert!(file_has(elsewhere.paths().prefix(), "Before"));
 }
 
 fn starts_from_uefi(prefix: &Environment) {

@@ -65,6 +65,9 @@ impl Cache {
             if domain.firmware == Firmware::Uefi {
                 files.push(firmware_input()?);
             }
+            if let Some(nvram) = &domain.nvram {
+                files.push(file_input(nvram)?);
+            }
             for disk in &domain.disks {
                 match source(vm, disk)? {
                     // A file that is fetched is known by its address, as the init file has it.

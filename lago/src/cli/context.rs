@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::lago_options::LagoOptions;
-use super::output::{OutFormat, sorted};
+use super::output::OutFormat;
 use super::which_prefix::WhichPrefix;
 use crate::config::Config;
 use crate::constants::{CURRENT_LINK, DEFAULT_PREFIX};
@@ -60,11 +60,10 @@ impl Context {
 
     /// How long a guest may take until it answers: as the command line says, else the init file, else the settings.
     pub(super) fn ssh_limit(&self, vm: &Vm) -> anyhow::Result<Duration> {
+        let config = self.config()?;
         let of_the_vm = vm.spec().boot_time_sec.map(Duration::from_secs);
-        match self.lago.ssh_limit().or(of_the_vm) {
-            Some(limit) => Ok(limit),
-            None => Ok(self.config()?.start_limit),
-        }
+        let said = self.lago.ssh_limit(&config).or(of_the_vm);
+        Ok(said.or(config.ssh_limit(None, None)).unwrap_or(config.start_limit))
     }
 
     /// What the verb has done and does is logged in this prefix.
@@ -81,11 +80,15 @@ impl Context {
 
     /// Prints what a verb found out, in the format that was asked for.
     pub(super) fn print(&self, value: &Value) -> anyhow::Result<()> {
-        Ok(std::io::stdout().write_all(self.out_format.render(value).as_bytes())?)
+        write(&self.out_format.render(value))
     }
 
-    /// Prints what Lago's verb found out too, in the order in which it did.
+    /// Prints what Lago's verb found out too, as it did.
     pub(super) fn print_as_lago(&self, value: &Value) -> anyhow::Result<()> {
-        self.print(&sorted(value))
+        write(&self.out_format.render_as_lago(value))
     }
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

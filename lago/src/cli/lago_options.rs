@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::config::Config;
 use crate::spec::DomainDefaults;
-
-/// As many tries as Lago makes at ssh, unless it is told otherwise.
-const SSH_TRIES: u32 = 100;
-
-/// The seconds that each of them takes.
-const SSH_TIMEOUT: u32 = 10;
 
 /// Lago's options. They are in no help, as settings and init files say these things here.
 #[derive(Debug, Default, Args)]
@@ -109,23 +104,20 @@ impl LagoOptions {
     }
 
     /// How long a guest may take until it answers, if the command line says so.
-    pub(super) fn ssh_limit(&self) -> Option<Duration> {
-        if self.ssh_tries.is_none() && self.ssh_timeout.is_none() {
-            return None;
-        }
-        let tries = self.ssh_tries.unwrap_or(SSH_TRIES);
-        let seconds = self.ssh_timeout.unwrap_or(SSH_TIMEOUT);
-        Some(Duration::from_secs(u64::from(tries) * u64::from(seconds)))
+    pub(super) fn ssh_limit(&self, config: &Config) -> Option<Duration> {
+        let is_said = self.ssh_tries.is_some() || self.ssh_timeout.is_some();
+        is_said.then(|| config.ssh_limit(self.ssh_tries, self.ssh_timeout)).flatten()
     }
 
-    /// What domains are for which the init file does not say.
-    pub(super) fn domain_defaults(&self) -> DomainDefaults {
+    /// What domains are for which the init file does not say: as the command line says, else the settings.
+    pub(super) fn domain_defaults(&self, config: &Config) -> DomainDefaults {
+        let set = config.domain_defaults.clone();
         DomainDefaults {
-            ssh_user: self.ssh_user.clone(),
-            ssh_password: self.ssh_password.clone(),
-            root_password: self.default_root_password.clone(),
-            vm_type: self.default_vm_type.clone(),
-            vm_provider: self.default_vm_provider.clone(),
+            ssh_user: self.ssh_user.clone().or(set.ssh_user),
+            ssh_password: self.ssh_password.clone().or(set.ssh_password),
+            root_password: self.default_root_password.clone().or(set.root_password),
+            vm_type: self.default_vm_type.clone().or(set.vm_type),
+            vm_provider: self.default_vm_provider.clone().or(set.vm_provider),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The `lago` command. Each verb is a few lines over the library.
 
+mod abbreviations;
 mod completion;
 mod context;
 mod lago_options;
@@ -46,9 +47,9 @@ struct Arguments {
     #[command(flatten)]
     which: WhichPrefix,
 
-    /// How a verb prints what it found out.
-    #[arg(short = 'f', long, global = true, value_enum, default_value_t)]
-    out_format: OutFormat,
+    /// How a verb prints what it found out, instead of the setting `out_format`.
+    #[arg(short = 'f', long, global = true, value_enum, value_name = "FORMAT")]
+    out_format: Option<OutFormat>,
 
     /// How much is logged to stderr, instead of the setting `loglevel`: off, error, warn, info, debug or trace.
     #[arg(short = 'l', long, global = true, value_name = "LEVEL", value_parser = level)]
@@ -196,7 +197,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Prints help, or what is wrong with the command line.
 fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
     usage::print(error, words);
-    ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 })
+    // As in Lago.
+    let has_no_words = words.len() <= 1;
+    let code = if has_no_words { EXIT_FAILURE } else { EXIT_USAGE };
+    ExitCode::from(if error.use_stderr() { code } else { 0 })
 }
 
 /// The command line as a shell takes it.
@@ -210,7 +214,8 @@ fn begin_logging(arguments: &Arguments, log: &PrefixLog) {
     let config = Config::load().ok();
     let configured = config.as_ref().map(|config| config.loglevel);
     let level = arguments.loglevel.or(configured).unwrap_or(LevelFilter::INFO);
-    progress::install(level, arguments.lago.ignore_warnings, log);
+    let ignored = config.as_ref().is_some_and(|config| config.ignore_warnings);
+    progress::install(level, arguments.lago.ignore_warnings || ignored, log);
     for warning in config.iter().flat_map(Config::warnings) {
         tracing::warn!("{warning}");
     }
@@ -219,7 +224,7 @@ fn begin_logging(arguments: &Arguments, log: &PrefixLog) {
 fn run(arguments: Arguments, log: PrefixLog) -> anyhow::Result<ExitCode> {
     let context = Context {
         which: arguments.which.with_environment(),
-        out_format: arguments.out_format,
+        out_format: arguments.out_format.unwrap_or_else(OutFormat::of_the_settings),
         lago: arguments.lago,
         log,
     };

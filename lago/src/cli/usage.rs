@@ -6,14 +6,15 @@ use std::io::{IsTerminal as _, Write as _};
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory as _, Parser as _};
 
-use super::{Arguments, plugins};
+use super::{Arguments, abbreviations, plugins};
 
 /// How clap begins a usage, and how Lago did, which scripts look for.
 const USAGE: (&str, &str) = ("Usage:", "usage:");
 
 /// Reads the command line.
 pub(super) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
-    let error = match Arguments::try_parse_from(words) {
+    let words = abbreviations::written_out(&Arguments::command(), words);
+    let error = match Arguments::try_parse_from(&words) {
         Ok(arguments) => return Ok(arguments),
         Err(error) => error,
     };
@@ -22,7 +23,7 @@ pub(super) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if shows_help
-        && let Err(with_plugins) = command().try_get_matches_from(words)
+        && let Err(with_plugins) = command().try_get_matches_from(&words)
         && with_plugins.kind() == error.kind()
     {
         return Err(with_plugins);

@@ -31,7 +31,7 @@ const fn key(name: &'static str, fallback: Fallback, description: &'static str) 
     Key { name, description, fallback }
 }
 
-pub(super) static KEYS: [Key; 12] = [
+pub(super) static KEYS: [Key; 21] = [
     key("store", Fallback::OfTheUser, "the directory of verified template images"),
     key(
         "template_repo_path",
@@ -76,6 +76,47 @@ pub(super) static KEYS: [Key; 12] = [
         Fallback::OfTheUser,
         "where it is noted which prefix uses which subnet of a libvirt that several share",
     ),
+    key(
+        "ssh_user",
+        Fallback::Nothing("root"),
+        "at `lago init`, the user that logs in, of domains for which the init file names none",
+    ),
+    key(
+        "ssh_password",
+        Fallback::Nothing("the password of root"),
+        "at `lago init`, the password of that user",
+    ),
+    key(
+        "ssh_tries",
+        Fallback::Nothing("start_limit, or 100 tries where ssh_timeout is set"),
+        "how often ssh is tried: together with ssh_timeout the limit of waiting for a guest",
+    ),
+    key(
+        "ssh_timeout",
+        Fallback::Nothing("start_limit, or 10 where ssh_tries is set"),
+        "how many seconds each try of ssh may take",
+    ),
+    key(
+        "default_root_password",
+        Fallback::Nothing("123456"),
+        "at `lago init`, the password of root, of domains for which the init file says none",
+    ),
+    key(
+        "default_vm_type",
+        Fallback::Nothing("default"),
+        "at `lago init`, the `vm-type` of domains for which the init file says none",
+    ),
+    key(
+        "default_vm_provider",
+        Fallback::Nothing("local-libvirt"),
+        "at `lago init`, the `vm-provider` of domains for which the init file says none: local-libvirt or ssh",
+    ),
+    key(
+        "out_format",
+        Fallback::Fixed,
+        "how a verb prints what it found out, without --out-format: default, json, yaml or flat",
+    ),
+    key("ignore_warnings", Fallback::Fixed, "whether the log is without warnings: on or off"),
 ];
 
 /// What Lago calls settings that have another name here.
@@ -85,25 +126,21 @@ static LAGO_NAMES: [(&str, &str); 3] = [
     ("libvirt_url", "libvirt_uri"),
 ];
 
-/// Settings of Lago that decide nothing here: what they are about is said on the command line or in the init file, or does
-/// not exist.
-static LAGO_ONLY: [&str; 15] = [
-    "default_root_password",
-    "default_vm_provider",
-    "default_vm_type",
-    "ignore_warnings",
-    "libvirt_password",
-    "libvirt_user",
-    "libvirt_username",
-    "logdepth",
-    "out_format",
-    "prefix_name",
-    "reposync_dir",
-    "ssh_password",
-    "ssh_timeout",
-    "ssh_tries",
-    "ssh_user",
+/// Settings of Lago that decide nothing here, each with what to do instead, where somebody may count on it.
+static LAGO_ONLY: [(&str, Option<&str>); 6] = [
+    ("libvirt_password", Some(AUTHFILE)),
+    ("libvirt_user", Some(AUTHFILE)),
+    ("libvirt_username", Some(AUTHFILE)),
+    ("logdepth", None),
+    (
+        "prefix_name",
+        Some("name the prefix with --prefix-name, LAGO_PREFIX_NAME or `lago set-current`"),
+    ),
+    ("reposync_dir", None),
 ];
+
+const AUTHFILE: &str = "libvirt reads users and passwords from a file (https://libvirt.org/auth.html); name it in \
+    libvirt_uri: `?authfile=PATH`";
 
 /// The verbs of Lago, each of which has a section for its options there.
 static LAGO_SECTIONS: [&str; 20] = [
@@ -137,7 +174,12 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// Whether Lago has a setting of this name that decides nothing here.
 pub(super) fn is_only_lagos(name: &str) -> bool {
-    LAGO_ONLY.contains(&name)
+    LAGO_ONLY.iter().any(|(lagos, _)| *lagos == name)
+}
+
+/// What to do instead of a setting that only Lago has.
+pub(super) fn instead(name: &str) -> Option<&'static str> {
+    LAGO_ONLY.iter().find(|(lagos, _)| *lagos == name)?.1
 }
 
 /// Whether Lago has the options of a verb in this section. Those of `init` that are settings here are read from there, too.

@@ -72,26 +72,38 @@ impl Sources {
                         origin: Origin::Environment(name.to_owned()),
                     });
                 }
-                Variable::OnlyLagos => said_to_lago(&Origin::Environment(name.to_owned())),
+                Variable::OnlyLagos(key) => {
+                    let origin = Origin::Environment(name.to_owned());
+                    warnings.extend(said_to_lago(&origin, &key, &value));
+                }
                 Variable::Typo(warning) => warnings.push(warning),
                 _ => {}
             }
         }
         for path in &self.files {
-            settings.extend(read_file(path)?);
+            settings.extend(read_file(path, &mut warnings)?);
         }
         Ok((settings, warnings))
     }
 }
 
-/// What Lago decides by it is no mistake, so it is not worth a warning.
-fn said_to_lago(origin: &Origin) {
-    tracing::debug!("{origin}: this is a setting of Lago that decides nothing here");
+/// What Lago decides by it is no mistake, so it is only worth a warning where something else does the same here.
+fn said_to_lago(origin: &Origin, key: &str, value: &str) -> Option<String> {
+    match keys::instead(key) {
+        Some(instead) if !value.trim().is_empty() => {
+            Some(format!("{origin}: `{key}` decides nothing here; {instead}"))
+        }
+        _ => {
+            tracing::debug!("{origin}: this is a setting of Lago that decides nothing here");
+            None
+        }
+    }
 }
 
 enum Variable {
     Key(&'static Key),
-    OnlyLagos,
+    /// The key that Lago knows.
+    OnlyLagos(String),
     Typo(String),
     Other,
 }
@@ -100,14 +112,15 @@ fn variable(name: &str) -> Result<Variable, ConfigError> {
     let origin = || Origin::Environment(name.to_owned());
     if let Some((section, key)) = name.strip_prefix("LAGO__").and_then(|rest| rest.split_once("__"))
     {
-        let known = known(&section.to_ascii_lowercase(), &key.to_ascii_lowercase(), origin)?;
-        return Ok(known.map_or(Variable::OnlyLagos, Variable::Key));
+        let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+        let known = known(&section, &key, origin)?;
+        return Ok(known.map_or(Variable::OnlyLagos(key), Variable::Key));
     }
     let Some(key) = name.strip_prefix("LAGO_") else { return Ok(Variable::Other) };
     let key = key.to_ascii_lowercase();
     // Other programs use variables of this form too, so that an unknown one is no error.
-    if keys::is_only_lagos(&key) {
-        return Ok(Variable::OnlyLagos);
+    if keys::is_only_lagos(&key) && key != "prefix_name" {
+        return Ok(Variable::OnlyLagos(key));
     }
     Ok(match (keys::find(&key), keys::nearest(&key)) {
         (Some(key), _) => Variable::Key(key),
@@ -143,7 +156,7 @@ fn known(
     keys::find(key).map(Some).ok_or_else(unknown)
 }
 
-fn read_file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
+fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<Setting>, ConfigError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -167,7 +180,7 @@ fn read_file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
             let line = line_of(&text, section, name, before);
             let origin = Origin::File { path: path.to_owned(), line };
             let Some(key) = known(section.trim(), name, || origin.clone())? else {
-                said_to_lago(&origin);
+                warnings.extend(said_to_lago(&origin, name, value));
                 continue;
             };
             // The same under another name.

@@ -30,7 +30,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::constants::{CACHE_SIZE, START_LIMIT};
 use crate::host::AccelerationChoice;
-use crate::spec::SubnetRange;
+use crate::spec::{DomainDefaults, SubnetRange};
 
 pub use error::ConfigError;
 pub use generate::generate;
@@ -42,6 +42,12 @@ use layers::Setting;
 
 /// The name of a configuration file.
 pub const CONFIG_FILE: &str = "lago.conf";
+
+/// As many tries as Lago makes at ssh, unless it is told otherwise.
+const SSH_TRIES: u32 = 100;
+
+/// The seconds that each of them takes.
+const SSH_TIMEOUT: u32 = 10;
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -71,6 +77,16 @@ pub struct Config {
     pub subnet_range: SubnetRange,
     /// Where the leases of subnets are; `None` when it is not set and the user has no home directory.
     pub lease_dir: Option<PathBuf>,
+    /// What domains are for which an init file does not say.
+    pub domain_defaults: DomainDefaults,
+    /// How often ssh is tried, as Lago counts it.
+    pub ssh_tries: Option<u32>,
+    /// How many seconds each try may take.
+    pub ssh_timeout: Option<u32>,
+    /// How verbs print what they found out: `default`, `json`, `yaml` or `flat`.
+    pub out_format: String,
+    /// Whether the log is without warnings.
+    pub ignore_warnings: bool,
     entries: Vec<Entry>,
     warnings: Vec<String>,
 }
@@ -118,6 +134,18 @@ impl Config {
             cache_size: read(find("cache_size"), values::size)?.unwrap_or(CACHE_SIZE),
             subnet_range: read(find("subnet_range"), values::subnet_range)?.unwrap_or_default(),
             lease_dir: read(find("lease_dir"), values::path)?.or_else(paths::default_lease_dir),
+            domain_defaults: DomainDefaults {
+                ssh_user: read(find("ssh_user"), values::word)?.flatten(),
+                ssh_password: read(find("ssh_password"), values::word)?.flatten(),
+                root_password: read(find("default_root_password"), values::word)?.flatten(),
+                vm_type: read(find("default_vm_type"), values::word)?.flatten(),
+                vm_provider: read(find("default_vm_provider"), values::vm_provider)?.flatten(),
+            },
+            ssh_tries: read(find("ssh_tries"), values::count)?,
+            ssh_timeout: read(find("ssh_timeout"), values::count)?,
+            out_format: read(find("out_format"), values::out_format)?
+                .unwrap_or_else(|| values::OUT_FORMATS[0].to_owned()),
+            ignore_warnings: read(find("ignore_warnings"), values::switch)?.unwrap_or(false),
             entries: Vec::new(),
             warnings,
         }
@@ -137,6 +165,16 @@ impl Config {
     /// What looks like a mistake but may be meant for somebody else, such as the environment variable `LAGO_STROE`.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// How long a guest may take until it answers ssh, as Lago's settings say it, and with what else says one of the two.
+    pub fn ssh_limit(&self, tries: Option<u32>, timeout: Option<u32>) -> Option<Duration> {
+        let (tries, timeout) = (tries.or(self.ssh_tries), timeout.or(self.ssh_timeout));
+        (tries.is_some() || timeout.is_some()).then(|| {
+            let seconds =
+                u64::from(tries.unwrap_or(SSH_TRIES)) * u64::from(timeout.unwrap_or(SSH_TIMEOUT));
+            Duration::from_secs(seconds)
+        })
     }
 
     /// The template store.
@@ -175,16 +213,37 @@ impl Config {
             "start_limit" => format!("{}s", self.start_limit.as_secs()),
             "cache" => match self.cache {
                 None => String::new(),
-                Some(true) => "on".to_owned(),
-                Some(false) => "off".to_owned(),
+                Some(on) => shown_switch(on),
             },
             "cache_dir" => self.cache_dir.as_ref().map(show).unwrap_or_default(),
             "cache_size" => values::shown_size(self.cache_size),
             "subnet_range" => self.subnet_range.to_string(),
             "lease_dir" => self.lease_dir.as_ref().map(show).unwrap_or_default(),
+            "ssh_user" => self.domain_defaults.ssh_user.clone().unwrap_or_default(),
+            "ssh_password" => hidden(self.domain_defaults.ssh_password.as_ref()),
+            "ssh_tries" => shown_number(self.ssh_tries),
+            "ssh_timeout" => shown_number(self.ssh_timeout),
+            "default_root_password" => hidden(self.domain_defaults.root_password.as_ref()),
+            "default_vm_type" => self.domain_defaults.vm_type.clone().unwrap_or_default(),
+            "default_vm_provider" => self.domain_defaults.vm_provider.clone().unwrap_or_default(),
+            "out_format" => self.out_format.clone(),
+            "ignore_warnings" => shown_switch(self.ignore_warnings),
             _ => String::new(),
         }
     }
+}
+
+/// A password that is set is not for the screen.
+fn hidden(password: Option<&String>) -> String {
+    password.map(|_| "********".to_owned()).unwrap_or_default()
+}
+
+fn shown_number(number: Option<u32>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn shown_switch(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
 }
 
 /// The value of a setting that is there, or where it is and what is wrong with it.

@@ -45,6 +45,36 @@ fn without_sources_there_are_the_defaults() {
 }
 
 #[test]
+fn settings_of_lago_say_what_domains_are() {
+    let file = "[lago]\nssh_user = lago\nssh_password =\ndefault_root_password = secret\n\
+                default_vm_type = ovirt-host\ndefault_vm_provider = ssh\nout_format = flat\nssh_timeout = 3\n";
+    let config =
+        good(&[("LAGO__LAGO__SSH_USER", "admin"), ("LAGO_IGNORE_WARNINGS", "True")], &[file]);
+    let defaults = DomainDefaults {
+        ssh_user: Some("admin".into()),
+        ssh_password: None,
+        root_password: Some("secret".into()),
+        vm_type: Some("ovirt-host".into()),
+        vm_provider: Some("ssh".into()),
+    };
+    assert_eq!(config.domain_defaults, defaults);
+    assert_eq!((config.out_format.as_str(), config.ignore_warnings), ("flat", true));
+    assert_eq!(config.ssh_limit(None, None), Some(Duration::from_secs(300)));
+    assert_eq!(config.ssh_limit(Some(2), None), Some(Duration::from_secs(6)));
+    assert_eq!(good(&[], &[]).ssh_limit(None, None), None);
+    assert_eq!(config.get("default_root_password").unwrap().value, "********");
+}
+
+#[test]
+fn a_setting_of_lago_that_decides_nothing_is_said_where_somebody_counts_on_it() {
+    let file = "[lago]\nlibvirt_username = me\nlibvirt_password =\nlogdepth = 3\n[start]\nx = 1\n";
+    let config = good(&[("LAGO_REPOSYNC_DIR", "/x")], &[file]);
+    let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(warning.contains("0.conf:2: `libvirt_username`"), "{warning}");
+    assert!(warning.contains("?authfile=PATH"), "{warning}");
+}
+
+#[test]
 fn the_environment_beats_the_user_who_beats_the_system() {
     let user = "[lago]\nlibvirt_uri = user\naccel = kvm\n";
     let system = "[lago]\nlibvirt_uri = system\naccel = tcg\nstart_limit = 5m\n";
@@ -146,6 +176,9 @@ fn values_that_cannot_be_used_say_what_they_should_be() {
         ("loglevel = loud", "it should be one of off, error, warn, info, debug, trace"),
         ("loglevel = 10", "it should be one of off, error, warn, info, debug, trace"),
         ("cache = maybe", "it should be one of on, off"),
+        ("default_vm_provider = cloud", "it should be one of local-libvirt, ssh"),
+        ("out_format = xml", "it should be one of default, json, yaml, flat"),
+        ("ssh_tries = 0", "it should be a whole number, and more than nothing"),
         ("cache_size = 10 big", "it should be a size such as 512M or 10G, and more than nothing"),
         ("cache_size = 0", "it should be a size such as 512M or 10G, and more than nothing"),
         (

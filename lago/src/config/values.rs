@@ -91,10 +91,41 @@ pub(super) fn duration(setting: &Setting) -> Result<Duration, String> {
     }
 }
 
+/// A word on one line; nothing is what the default is.
+pub(super) fn word(setting: &Setting) -> Result<Option<String>, String> {
+    if setting.value.contains(char::is_control) {
+        return Err("it should have no control characters in it".to_owned());
+    }
+    Ok(Some(setting.value.clone()).filter(|value| !value.is_empty()))
+}
+
+pub(super) fn vm_provider(setting: &Setting) -> Result<Option<String>, String> {
+    let value = word(setting)?;
+    match value.as_deref() {
+        None | Some("local-libvirt" | "ssh") => Ok(value),
+        Some(_) => Err("it should be one of local-libvirt, ssh".to_owned()),
+    }
+}
+
+pub(super) fn count(setting: &Setting) -> Result<u32, String> {
+    let count = setting.value.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "it should be a whole number, and more than nothing".to_owned())
+}
+
+/// The formats of `--out-format`, that without one first.
+pub(super) const OUT_FORMATS: [&str; 4] = ["default", "json", "yaml", "flat"];
+
+pub(super) fn out_format(setting: &Setting) -> Result<String, String> {
+    let format = OUT_FORMATS.into_iter().find(|format| *format == setting.value);
+    format
+        .map(str::to_owned)
+        .ok_or_else(|| format!("it should be one of {}", OUT_FORMATS.join(", ")))
+}
+
 pub(super) fn switch(setting: &Setting) -> Result<bool, String> {
     match setting.value.to_ascii_lowercase().as_str() {
-        "on" => Ok(true),
-        "off" => Ok(false),
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
         _ => Err("it should be one of on, off".to_owned()),
     }
 }

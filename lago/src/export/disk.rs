@@ -114,7 +114,7 @@ fn write_metadata(
     directory: &Path,
 ) -> Result<(), FileError> {
     let size = fs::metadata(image).map_err(FileError::io("look at", image))?.len();
-    let mut metadata = disk.spec.as_ref().map(|spec| spec.metadata.clone()).unwrap_or_default();
+    let mut metadata = disk.metadata.clone();
     let base = match &disk.form {
         Form::Layered(base) => json!(base.name()),
         _ => json!(null),

@@ -10,11 +10,19 @@ pub enum ExportError {
         /// Those that run.
         vms: Vec<String>,
     },
-    /// A file is there already.
-    #[error("{} is there already, and nothing was exported; remove it, or choose another directory", path.display())]
-    Exists {
+    /// A directory has the name of a file that is to be replaced.
+    #[error("{} is a directory, and nothing was exported; remove it, or choose another directory for the export", path.display())]
+    IsDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file that is to be replaced is one that the environment needs.
+    #[error("a disk of VM {vm} stands on {}, which the export would replace; choose another directory for it", path.display())]
+    InUse {
         /// The file.
         path: PathBuf,
+        /// The VM.
+        vm: String,
     },
     /// A name that cannot be a file's.
     #[error(

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::ExportError;
-use super::plan::{DiskExport, Form, Plan};
-use crate::prefix::Record;
+use super::plan::{DiskExport, Form, NVRAM, Plan, beside};
+use crate::prefix::{DECISIVE_KEYS, Record};
 use crate::spec::{Ipv6Subnet, Net};
 
 /// What stands for the directory of the init file in it.
@@ -54,6 +54,11 @@ fn describe(record: &Record, plan: &Plan) -> Value {
         fields.insert("nics".to_owned(), nics.collect());
         let disks = plan.disks.iter().filter(|disk| disk.vm == *name);
         fields.insert("disks".to_owned(), disks.map(disk).collect());
+        // What the environment began with is not what it has now.
+        fields.remove("nvram");
+        if plan.nvram.contains_key(name) {
+            fields.insert("nvram".to_owned(), json!(format!("{HERE}/{}", beside(name, NVRAM))));
+        }
         Some((name.clone(), Value::Object(fields)))
     });
     let domains: Map<_, _> = domains.collect();
@@ -152,10 +157,23 @@ fn disk(disk: &DiskExport) -> Value {
         put("template_version", json!(base.version));
         put("template_digest", json!(base.image.digest.as_hex()));
     }
-    if let Some(spec) = disk.spec.as_ref().filter(|spec| !spec.metadata.is_empty()) {
-        put("metadata", Value::Object(spec.metadata.clone()));
+    let metadata = metadata(disk);
+    if !metadata.is_empty() {
+        put("metadata", Value::Object(metadata));
     }
     Value::Object(fields)
+}
+
+/// What the init file said of a disk's content. Of what only the template said that is carried on which decides something
+/// where there is no template any more.
+fn metadata(disk: &DiskExport) -> Map<String, Value> {
+    let is_alone = matches!(disk.form, Form::Standalone);
+    let said = |key: &str| disk.spec.as_ref().is_some_and(|spec| spec.metadata.contains_key(key));
+    let carried = disk
+        .metadata
+        .iter()
+        .filter(|(key, _)| said(key) || is_alone && DECISIVE_KEYS.contains(&key.as_str()));
+    carried.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]

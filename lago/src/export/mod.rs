@@ -22,14 +22,17 @@
 //! | `<vm>_<disk>.qcow2`, `.raw` or `.iso` | the disk; with `.xz` after it when it is compressed |
 //! | the same name, without `.xz`, and `.hash` | the SHA-256 of the disk before it is compressed, in hexadecimal digits |
 //! | ..., and `.metadata` | a JSON object: `name`, `size` in bytes, `version`, the date; `sha256`; `base`, the template; and what the init file has as the disk's `metadata` |
+//! | `<vm>.nvram` | the variables of UEFI firmware, of a VM that has it |
 //! | `LagoInitFile` | the init file |
 //!
-//! They are for their owner only: disks have keys and passwords on them. All of them appear together, the init file last; a
-//! file that is there already is not replaced. What a killed process has left is in a directory `.lago-export-*`, which the
-//! next export into the same place removes.
+//! They are for their owner only: disks have keys and passwords on them. A directory that is made for them lets others pass, as
+//! QEMU has to where it is another user, and shows them nothing. All of them appear when they are complete, and take
+//! the places of those of an earlier export; of the directory nothing else is touched. The init file goes first and comes
+//! last, so that one that is there never names files of two exports. Environments that were made of the earlier export keep
+//! its disks, where they are on the same file system. What a killed process has left is in a directory `.lago-export-*`,
+//! which the next export into the same place removes.
 //!
-//! Left out are the memory of the VMs, snapshots, the variables of UEFI firmware, machines that lago only
-//! reaches over ssh, and what has `skip-export`.
+//! Left out are the memory of the VMs, snapshots, machines that lago only reaches over ssh, and what has `skip-export`.
 
 mod disk;
 mod error;
@@ -37,6 +40,7 @@ mod init_file;
 mod plan;
 mod staging;
 
+use std::fs;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -47,7 +51,7 @@ pub use init_file::InitFileFormat;
 use crate::Result;
 use crate::prefix::Prefix;
 use crate::snapshot::{Moment, SnapshotOptions};
-use crate::utils::parallel;
+use crate::utils::{FileError, parallel};
 use plan::Plan;
 use staging::Staging;
 
@@ -127,13 +131,17 @@ impl Prefix {
         let moment =
             Moment::hold(self, SnapshotOptions { live: options.live && self.is_running()? })?;
         let plan = Plan::make(self, &vms, moment.snapshot(), options)?;
-        staging.require_free(plan.file_names().chain([options.init_file_name.clone()]))?;
+        staging.require_replaceable(plan.file_names().chain([options.init_file_name.clone()]))?;
         let threads = disk::compression_threads(plan.disks.len());
         let export = |disk: &plan::DiskExport| disk::export(disk, staging.path(), threads);
         if options.one_by_one {
             plan.disks.iter().try_for_each(export)?;
         } else {
             parallel(&plan.disks, export)?;
+        }
+        for (vm, nvram) in &plan.nvram {
+            let content = fs::read(nvram).map_err(FileError::io("read", nvram))?;
+            staging.write(&plan::beside(vm, plan::NVRAM), &content)?;
         }
         drop(moment);
         let text = init_file::write(self.record(), &plan, options.init_file_format);

@@ -13,7 +13,7 @@ use crate::prefix::layers::disks_at;
 use crate::prefix::state::State;
 use crate::prefix::{DiskImage, Prefix, Record};
 use crate::snapshot::Snapshot;
-use crate::spec::{self, DiskFormat};
+use crate::spec::{self, DiskFormat, JsonMap};
 use crate::templates::{StoredImage, TemplateStore};
 use crate::utils::FileError;
 use crate::virt::{Vm, VmState};
@@ -23,6 +23,8 @@ pub(super) struct Plan {
     /// The VMs, also those whose disks all stay.
     pub(super) vms: Vec<String>,
     pub(super) disks: Vec<DiskExport>,
+    /// The files with the variables of UEFI firmware of those VMs that have any.
+    pub(super) nvram: IndexMap<String, PathBuf>,
 }
 
 /// One disk.
@@ -31,6 +33,8 @@ pub(super) struct DiskExport {
     pub(super) vm: String,
     /// What the init file says of it; a disk that was attached later is in none.
     pub(super) spec: Option<spec::Disk>,
+    /// All that is known of its content.
+    pub(super) metadata: JsonMap,
     /// Its image, and the format of that.
     pub(super) source: PathBuf,
     pub(super) source_format: &'static str,
@@ -125,6 +129,7 @@ impl Plan {
                 disks.push(DiskExport {
                     vm: vm.to_owned(),
                     spec: spec.cloned(),
+                    metadata: known(record, vm, image, spec),
                     form: Form::of(image, spec, &source, options)?,
                     source,
                     source_format,
@@ -133,9 +138,33 @@ impl Plan {
                 });
             }
         }
-        let plan = Self { vms: vms.iter().map(|vm| vm.name().to_owned()).collect(), disks };
+        let of_firmware = |vm: &&Vm| {
+            let kept = snapshot.vms[vm.name()].nvram.as_ref()?;
+            Some((vm.name().to_owned(), prefix.paths().prefix().join(kept)))
+        };
+        let nvram = vms.iter().filter_map(of_firmware).collect();
+        let plan = Self { vms: vms.iter().map(|vm| vm.name().to_owned()).collect(), disks, nvram };
         plan.require_distinct()?;
+        plan.require_apart(&options.directory)?;
         Ok(plan)
+    }
+
+    /// Refuses to replace a file that a disk of the environment itself stands on.
+    fn require_apart(&self, directory: &Path) -> Result<()> {
+        let replaced =
+            self.file_names().filter_map(|name| directory.join(name).canonicalize().ok());
+        let replaced: HashSet<PathBuf> = replaced.collect();
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        for disk in &self.disks {
+            let below = Link::chain(&disk.source, disk.source_format)?.into_iter().skip(1);
+            let mut below = below.filter_map(|link| link.filename.canonicalize().ok());
+            if let Some(path) = below.find(|path| replaced.contains(path)) {
+                return Err(ExportError::InUse { path, vm: disk.vm.clone() }.into());
+            }
+        }
+        Ok(())
     }
 
     fn require_distinct(&self) -> Result<(), ExportError> {
@@ -148,13 +177,14 @@ impl Plan {
 
     /// The names of all files but the init file.
     pub(super) fn file_names(&self) -> impl Iterator<Item = String> {
-        self.disks.iter().flat_map(|disk| {
+        let of_disks = self.disks.iter().flat_map(|disk| {
             [
                 disk.file_name(),
                 beside(&disk.image_name(), HASH),
                 beside(&disk.image_name(), METADATA),
             ]
-        })
+        });
+        of_disks.chain(self.nvram.keys().map(|vm| beside(vm, NVRAM)))
     }
 
     pub(super) fn paths(
@@ -174,8 +204,17 @@ pub(super) const HASH: &str = ".hash";
 pub(super) const METADATA: &str = ".metadata";
 pub(super) const COMPRESSED: &str = ".xz";
 
+/// What the name of the file with a VM's variables of UEFI firmware ends with.
+pub(super) const NVRAM: &str = ".nvram";
+
 pub(super) fn beside(name: &str, ending: &str) -> String {
     format!("{name}{ending}")
+}
+
+/// What the init file and the template say of a disk's content.
+fn known(record: &Record, vm: &str, image: &DiskImage, spec: Option<&spec::Disk>) -> JsonMap {
+    let known = record.disk_metadata.get(vm).and_then(|disks| disks.get(&image.dev));
+    known.or(spec.map(|spec| &spec.metadata)).cloned().unwrap_or_default()
 }
 
 impl Form {

@@ -119,14 +119,16 @@ fn make_disk(
                 Some(base) => Some(options.base(id, base, paths.prefix())?),
                 None => target.absent_base(&image, id, options, paths)?,
             };
+            metadata.clone_from(&disk.metadata);
             if let Some(base) = base {
                 let layer = target.layer(&image, &base, *size)?;
-                metadata = base.metadata;
+                metadata.extend(base.metadata);
                 layer
             } else {
                 let built = target.built(&image, id, options, paths)?;
                 is_built |= built.is_some();
-                target.overlay(&built.map_or_else(|| target.backing(&image), Ok)?, *size)?
+                let backing = built.map_or_else(|| target.backing(&target.held(image)), Ok)?;
+                target.overlay(&backing, *size)?
             }
         }
         DiskKind::Empty { size } => target.empty(*size)?,
@@ -195,6 +197,14 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// The same image under a name in the prefix, where one file can have two: it stays as it is when an export replaces the
+    /// file.
+    fn held(&self, image: PathBuf) -> PathBuf {
+        let held = self.path.with_extension("base");
+        let link = || fs::hard_link(image.canonicalize()?, &held);
+        if image == held || link().is_ok() { held } else { image }
+    }
+
     fn overlay(&self, backing: &Backing, size: Option<u64>) -> Result<PathBuf> {
         let content =
             Content::Overlay { path: &backing.path, format: backing.format.as_str(), size };

@@ -30,13 +30,13 @@ use crate::templates::Metadata;
 use crate::utils::{PRIVATE_MODE, create_dir, error_chain, parallel, write_file};
 
 /// The key in a template's metadata that says how its guests are given their identity.
-const METADATA_KEY: &str = "sysprep";
+pub(super) const METADATA_KEY: &str = "sysprep";
 
 /// How many bytes the password of a display is made of. They become eight letters, and VNC looks at no more.
 const VNC_PASSWORD_BYTES: usize = 6;
 
 /// The key in the metadata of Lago's templates that says which partition has the guest's files.
-const LAGO_KEY: &str = "root-partition";
+pub(super) const LAGO_KEY: &str = "root-partition";
 
 /// The identities of the guests of a prefix.
 pub(super) struct Identities {

@@ -193,6 +193,7 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     let disks = disks::make(paths, id, options)?;
     let acceleration = options.acceleration.resolve();
     let disks = identities.give(paths, &options.init_file, acceleration, disks)?;
+    take_in_nvram(paths, &options.init_file)?;
     let init_file = options.init_file.clone();
     let mut record = Record::new(id, options.host.clone(), acceleration, init_file, plan, disks);
     record.remote = remote;
@@ -201,6 +202,18 @@ fn make(paths: &Paths, options: &InitOptions) -> Result<Prefix> {
     record.lease_dir =
         options.lease_dir.clone().filter(|_| matches!(options.host, HostKind::Uri(_)));
     Prefix::establish(paths, record)
+}
+
+/// Copies the variables of UEFI firmware that VMs begin with.
+fn take_in_nvram(paths: &Paths, init_file: &InitFile) -> Result<(), FileError> {
+    for (vm, domain) in &init_file.domains {
+        if let Some(from) = &domain.nvram {
+            let content = fs::read(from).map_err(FileError::io("read", from))?;
+            create_dir(&paths.nvram_dir())?;
+            write_file(&paths.nvram(vm), &content, PRIVATE_MODE)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a VM starts from has to be on this machine.

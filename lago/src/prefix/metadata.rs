@@ -2,10 +2,14 @@
 
 use indexmap::IndexMap;
 
+use super::identity::{LAGO_KEY, METADATA_KEY};
 use super::{InitOptions, PrefixError};
 use crate::Result;
 use crate::spec::{Disk, DiskKind, JsonMap};
 use crate::templates::{TemplateStore, find_template};
+
+/// What of it decides how a guest is treated: how it is given its identity, and what it is said to be.
+pub(crate) const DECISIVE_KEYS: [&str; 3] = [METADATA_KEY, LAGO_KEY, "distro"];
 
 /// By the VMs' names and the disks' device names: what the init file says, and over it what the templates say.
 pub(super) fn of_disks(

@@ -33,6 +33,7 @@ pub use disks::DiskImage;
 pub use error::PrefixError;
 pub use init::InitOptions;
 pub(crate) use init::{claim as claim_directory, init_again, require_firmware};
+pub(crate) use metadata::DECISIVE_KEYS;
 pub use record::{HostKind, Origin, Record};
 
 use crate::constants::CURRENT_LINK;

@@ -268,6 +268,6 @@ fn disk_size(fields: &Fields<'_>) -> Option<u64> {
 }
 
 /// Relative paths start from the init file. A path that begins with a variable is whole once that is replaced.
-fn absolute(directory: &Path, path: &str) -> PathBuf {
+pub(super) fn absolute(directory: &Path, path: &str) -> PathBuf {
     if path.starts_with('$') { PathBuf::from(path) } else { directory.join(path) }
 }

@@ -1,6 +1,6 @@
 //! Reads one domain.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
@@ -39,6 +39,7 @@ const FIELDS: Known = Known {
         "cpu_model",
         "cpu_custom",
         "firmware",
+        "nvram",
         "graphics",
         "nics",
         "disks",
@@ -89,6 +90,7 @@ pub(super) fn read(
         cpu_model: cpu_model(&fields),
         cpu_custom: fields.json("cpu_custom"),
         firmware: fields.word("firmware", FIRMWARES).unwrap_or_default(),
+        nvram: nvram(&fields, directory),
         graphics: fields.word("graphics", GRAPHICS).unwrap_or_default(),
         nics: fields.list("nics").iter().map(|node| read_nic(node, nets, report)).collect(),
         disks: disk::read_all(fields.list("disks"), directory, report),
@@ -112,6 +114,19 @@ pub(super) fn read(
         boot_time_sec: fields.number("boot_time_sec", "seconds", 1..=LONGEST_BOOT).map(|n| n.value),
         skip_export: fields.bool("skip-export").unwrap_or(false),
     }
+}
+
+/// The variables that a machine with UEFI firmware begins with.
+fn nvram(fields: &Fields<'_>, directory: &Path) -> Option<PathBuf> {
+    let path = fields.string("nvram")?;
+    if fields.word("firmware", FIRMWARES) != Some(Firmware::Uefi) {
+        fields.mistake(
+            path.at,
+            "`nvram` has the variables of UEFI firmware, and this domain has none",
+            "write `firmware: uefi`, or remove `nvram`",
+        );
+    }
+    Some(disk::absolute(directory, &path.value))
 }
 
 const FIRMWARES: &[(&str, Firmware)] = &[("bios", Firmware::Bios), ("uefi", Firmware::Uefi)];

@@ -27,6 +27,9 @@ pub struct Domain {
     /// What starts the guest.
     #[serde(default)]
     pub firmware: Firmware,
+    /// A file with variables of UEFI firmware that the VM begins with; fresh ones if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nvram: Option<PathBuf>,
     /// How the guest's display can be looked at.
     #[serde(default)]
     pub graphics: Graphics,

@@ -5,10 +5,14 @@ mod json;
 mod outline;
 mod yaml;
 
+use clap::ValueEnum;
 use serde_json::Value;
 
+use crate::config::Config;
+use flat::Items;
+
 /// How a verb prints what it found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum OutFormat {
     /// An indented outline for people. What is empty is left out.
     #[default]
@@ -22,13 +26,28 @@ pub(super) enum OutFormat {
 }
 
 impl OutFormat {
+    /// The one of the setting `out_format`. A verb that needs the settings says what is wrong with them.
+    pub(super) fn of_the_settings() -> Self {
+        let set = Config::load().ok().map(|config| config.out_format);
+        set.and_then(|format| Self::from_str(&format, false).ok()).unwrap_or_default()
+    }
+
     /// The value as text that ends with a newline.
     pub(super) fn render(self, value: &Value) -> String {
+        self.render_with(value, Items::Alone)
+    }
+
+    /// What Lago prints too, byte for byte.
+    pub(super) fn render_as_lago(self, value: &Value) -> String {
+        self.render_with(&sorted(value), Items::Repeated)
+    }
+
+    fn render_with(self, value: &Value, items: Items) -> String {
         let mut text = match self {
             Self::Default => outline::render(value),
             Self::Json => json::render(value),
             Self::Yaml => yaml::render(value),
-            Self::Flat => flat::render(value),
+            Self::Flat => flat::render(value, items),
         };
         text.push('\n');
         text
@@ -36,7 +55,7 @@ impl OutFormat {
 }
 
 /// The value with the keys of all its mappings in the order of their code points, as Lago prints them.
-pub(super) fn sorted(value: &Value) -> Value {
+fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> =

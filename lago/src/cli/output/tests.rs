@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
-use super::{OutFormat, sorted};
+use super::OutFormat;
 
 /// Has something of everything that `lago status` and `lago snapshot --list` may print.
 fn example() -> Value {
-    sorted(&json!({
+    json!({
         "Prefix": {
             "UUID": "1b9d",
             "Networks": { "lan": { "gateway": "192.168.200.1", "management": true, "status": "up" } },
@@ -21,16 +21,53 @@ fn example() -> Value {
                 },
             },
         }
-    }))
+    })
 }
 
 /// What Python's `json`, `PyYAML` 6.0 and Lago's own two formats make of the example, a line break behind it.
 #[test]
 fn every_format_is_lagos() {
-    insta::assert_snapshot!("default", OutFormat::Default.render(&example()));
-    insta::assert_snapshot!("flat", OutFormat::Flat.render(&example()));
-    insta::assert_snapshot!("json", OutFormat::Json.render(&example()));
-    insta::assert_snapshot!("yaml", OutFormat::Yaml.render(&example()));
+    insta::assert_snapshot!("default", OutFormat::Default.render_as_lago(&example()));
+    insta::assert_snapshot!("flat", OutFormat::Flat.render_as_lago(&example()));
+    insta::assert_snapshot!("json", OutFormat::Json.render_as_lago(&example()));
+    insta::assert_snapshot!("yaml", OutFormat::Yaml.render_as_lago(&example()));
+}
+
+/// What Lago's formatter makes of it.
+#[test]
+fn flat_items_stand_behind_those_before_them_where_lago_prints_them_so() {
+    let lists = json!({ "vm": {
+        "groups": ["web", "db"],
+        "mixed": [1, { "k": 2 }, 3],
+        "nested": [["a"], "b", { "c": 1, "d": [2, 3] }],
+        "none": [],
+    } });
+    let lagos = "\
+vm/groups: web
+vm/groups: web: db
+vm/mixed: 1
+vm/mixed: 1/k: 2
+vm/mixed: 1: 3
+vm/nested: a
+vm/nested: a: b
+vm/nested: a: b/c: 1
+vm/nested: a: b/d: 2
+vm/nested: a: b/d: 2: 3
+";
+    assert_eq!(OutFormat::Flat.render_as_lago(&lists), lagos);
+    let ours = "\
+vm/groups: web
+vm/groups: db
+vm/mixed: 1
+vm/mixed/k: 2
+vm/mixed: 3
+vm/nested: a
+vm/nested: b
+vm/nested/c: 1
+vm/nested/d: 2
+vm/nested/d: 3
+";
+    assert_eq!(OutFormat::Flat.render(&lists), ours);
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Arguments {
         let collect_only = self.collect_only;
         let options = self.options(context.out_format);
         if collect_only {
-            return context.print(&json!(prefix.export_sources(&options)?));
+            return context.print_as_lago(&json!(prefix.export_sources(&options)?));
         }
         let exported = prefix.export(&options)?;
         let disks: usize = exported.disks.values().map(Vec::len).sum();

@@ -80,7 +80,8 @@ impl Arguments {
     }
 
     fn init_file(&self, context: &Context, path: &Path) -> anyhow::Result<InitFile> {
-        let mut file = InitFile::load_with(path, &context.lago.domain_defaults())?;
+        let mut file =
+            InitFile::load_with(path, &context.lago.domain_defaults(&context.config()?))?;
         for domain in file.domains.values_mut() {
             domain.bootstrap &= !self.skip_bootstrap;
             if self.skip_build {

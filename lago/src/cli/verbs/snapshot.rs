@@ -17,14 +17,14 @@ const MEGABYTE: f64 = 1e6;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// What to call it; without a name, the snapshots are listed, with what they hold and the one that each stands on.
-    #[arg(value_name = "NAME", conflicts_with_all = ["list", "delete"])]
+    #[arg(value_name = "NAME", conflicts_with = "delete")]
     name: Option<String>,
 
     /// Keep the disks of running VMs without their memory. A revert to it boots the VMs.
     #[arg(long, requires = "name")]
     live: bool,
 
-    /// List the snapshots of each VM, with the disks that they have frozen.
+    /// List the snapshots of each VM, with the disks that they have frozen. A name is not looked at then, as in Lago.
     #[arg(short, long, alias = "list-only")]
     list: bool,
 
