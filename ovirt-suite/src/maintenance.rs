@@ -3,6 +3,7 @@
 mod at_rest;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use lago::utils::{Probe, parallel};
 
@@ -78,6 +79,24 @@ fn comes_up<T: Model>(
 fn host_rests(host: &Host) -> bool {
     use HostStatus::{InstallFailed, Maintenance, PreparingForMaintenance};
     matches!(host.status, Some(Maintenance | PreparingForMaintenance | InstallFailed))
+}
+
+/// Waits until a host is up, at most as long as `limit`. Nothing is asked of it.
+///
+/// # Errors
+/// [`Error::TimedOut`] with the host's name and its last status; [`Error::DeadEnd`] at once when it could not be installed, or
+/// does not fit its cluster or storage, as no wait mends that.
+pub fn wait_until_up(engine: &Connection, host: &Host, limit: Duration) -> Result<()> {
+    let resource = engine.hosts().of(host)?;
+    let name = host.name.as_deref().unwrap_or_default();
+    wait_for_engine(format!("host {name} to be up"), limit, || match resource.get()?.status {
+        Some(HostStatus::Up) => Ok(Probe::Done(())),
+        Some(status @ (HostStatus::InstallFailed | HostStatus::NonOperational)) => {
+            let (what, state) = (format!("host {name}"), status.to_string());
+            Err(Error::DeadEnd { what, state, wanted: "up" })
+        }
+        status => Ok(Probe::NotYet(format!("it is {}", shown(status.as_ref())))),
+    })
 }
 
 /// A storage domain in its data center.

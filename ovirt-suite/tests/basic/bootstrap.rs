@@ -1,10 +1,9 @@
 //! The data center, the cluster, the hosts.
 
-use lago_test::{Failure, FailureKind, TestResult, assert_true_within, ensure, minutes};
+use lago_test::{Failure, TestResult, ensure, minutes};
 use ovirt_suite::api::Connection;
-use ovirt_suite::api::types::{
-    Cluster, Cpu, DataCenter, DataCenterStatus, Host, HostStatus, Ssh, Version,
-};
+use ovirt_suite::api::types::{Cluster, Cpu, DataCenter, DataCenterStatus, Host, Ssh, Version};
+use ovirt_suite::maintenance::wait_until_up;
 use ovirt_suite::testlib::{OvirtApi, in_parallel};
 
 use crate::names::{CLUSTER, COMPATIBILITY, CPU_FAMILY, DATA_CENTER, MANAGEMENT_NETWORK};
@@ -67,22 +66,7 @@ fn add_host(engine: &Connection, machine: &HostMachine) -> TestResult {
         cluster: Some(Box::new(Cluster::named(CLUSTER))),
         ..Host::named(&machine.name)
     };
-    let host = engine.hosts().of(&engine.hosts().add(&host)?)?;
-    assert_true_within(minutes(15), || {
-        let status = host.get()?.status;
-        match status {
-            Some(HostStatus::Up) => Ok(true),
-            // None of these becomes `up` by waiting.
-            Some(status @ (HostStatus::InstallFailed | HostStatus::NonOperational)) => {
-                let events = last_events(engine);
-                Err(Failure::infrastructure(format!("host {} is {status}{events}", machine.name)))
-            }
-            _ => Ok(false),
-        }
-    })
-    .map_err(|failure| match failure.kind() {
-        // It ended the wait, and is this scenario's own assertion.
-        FailureKind::Infrastructure => Failure::new(failure.message()),
-        _ => failure,
-    })
+    let host = engine.hosts().add(&host)?;
+    wait_until_up(engine, &host, minutes(15))
+        .map_err(|error| Failure::new(format!("{error}{}", last_events(engine))))
 }

@@ -9,6 +9,8 @@ mod bootstrap;
 mod faults;
 mod initialize;
 mod interrupted;
+mod iso;
+mod machines;
 mod names;
 mod rest;
 mod sanity;
@@ -73,17 +75,20 @@ fn suite(engine: &WhichEngine) -> ExitCode {
             .template_repository(repository_manifest())
             .stage(initialize()),
     };
-    let suite = suite
-        .timeout(minutes(10))
-        .stage(Stage::new("bootstrap").scenarios(scenarios![
-            bootstrap::add_dc,
-            bootstrap::add_cluster,
-            bootstrap::add_hosts.timeout(minutes(16)),
-            storage::add_master_storage_domain,
-            storage::add_secondary_storage_domains,
-            templates::import_templates.timeout(minutes(20)),
-        ]))
-        .stage(Stage::new("basic_sanity").scenarios(scenarios![
+    let mut bootstrap = Stage::new("bootstrap").scenarios(scenarios![
+        bootstrap::add_dc,
+        bootstrap::add_cluster,
+        bootstrap::add_hosts.timeout(minutes(16)),
+        storage::add_master_storage_domain,
+        storage::add_secondary_storage_domains,
+        templates::import_templates.timeout(minutes(20)),
+    ]);
+    if engine.is_simulated() {
+        // Its tool is on the engine's machine, and newer ones of oVirt's have none.
+        bootstrap = bootstrap.scenario(iso::add_iso);
+    }
+    let suite = suite.timeout(minutes(10)).stage(bootstrap).stage(
+        Stage::new("basic_sanity").scenarios(scenarios![
             sanity::vms::add_vm_blank,
             sanity::vms::add_nic,
             sanity::vms::add_disk,
@@ -94,7 +99,8 @@ fn suite(engine: &WhichEngine) -> ExitCode {
             sanity::snapshots::snapshot_live_merge.requires(hosts(["snapshot-live-merge"])),
             sanity::hotplug::hotplug_nic,
             sanity::hotplug::hotplug_disk,
-        ]));
+        ]),
+    );
     if matches!(engine, WhichEngine::Existing(_)) {
         return suite.main();
     }

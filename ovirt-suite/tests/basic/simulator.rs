@@ -18,7 +18,10 @@ const PROGRAMS: [&str; 2] = ["ovirt-engine-simulator", "vdsmd"];
 /// Where they go in the VM.
 const DIRECTORY: &str = "/usr/libexec/ovirt-engine";
 
-/// Copies the programs into the VM. `engine-setup` is one of them.
+/// By which other names the simulator is what an engine's machine has.
+const TOOLS: [&str; 2] = ["engine-setup", "engine-iso-uploader"];
+
+/// Copies the programs into the VM.
 pub(crate) fn install(engine: &EngineVm) -> TestResult {
     let scratch = tempfile::tempdir()?;
     engine.run(cmd!("mkdir", "-p", DIRECTORY))?;
@@ -27,12 +30,10 @@ pub(crate) fn install(engine: &EngineVm) -> TestResult {
         let copy = move || copy(engine, &built(program)?, &stripped);
         (program, copy)
     }))?;
-    engine.run(cmd!(
-        "ln",
-        "-sf",
-        format!("{DIRECTORY}/{}", PROGRAMS[0]),
-        "/usr/bin/engine-setup"
-    ))?;
+    let program = format!("{DIRECTORY}/{}", PROGRAMS[0]);
+    for tool in TOOLS {
+        engine.run(cmd!("ln", "-sf", &program, format!("/usr/bin/{tool}")))?;
+    }
     Ok(())
 }
 

@@ -18,6 +18,10 @@ const NFS_ADDRESS: &str = "OVIRT_NFS_ADDRESS";
 /// With an engine that exists already: the address of the iSCSI portal.
 const ISCSI_ADDRESS: &str = "OVIRT_ISCSI_ADDRESS";
 
+/// The VMs that are storage.
+pub(crate) const NFS_SERVER: &str = "storage-nfs";
+pub(crate) const ISCSI_SERVER: &str = "storage-iscsi";
+
 /// What the NFS server exports, as `deploy/nfs.sh` sets it up.
 pub(crate) const NFS_PATH: &str = "/exports/nfs/share1";
 pub(crate) const ISO_PATH: &str = "/exports/nfs/iso";
@@ -44,7 +48,7 @@ pub(crate) struct HostMachine {
 impl FromContext for Site {
     fn requires(needs: &mut Needs) {
         if ExternalEngine::from_env().is_none() {
-            for storage in ["storage-nfs", "storage-iscsi"] {
+            for storage in [NFS_SERVER, ISCSI_SERVER] {
                 needs.vm(storage);
             }
         }
@@ -66,8 +70,8 @@ impl Site {
         let address = |name: &str| Ok::<_, Failure>(context.vm(name)?.ip().to_string());
         Ok(Self {
             hosts: hosts.collect(),
-            nfs: address("storage-nfs")?,
-            iscsi: address("storage-iscsi")?,
+            nfs: address(NFS_SERVER)?,
+            iscsi: address(ISCSI_SERVER)?,
         })
     }
 

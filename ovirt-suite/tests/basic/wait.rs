@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lago_test::limits::{LONG, SHORT};
-use lago_test::{Failure, TestResult, assert_equals_within, assert_true_within};
+use lago_test::{Failure, TestResult, assert_equals_within, assert_true_within, ensure};
 use ovirt_suite::api::types::{
-    Disk, DiskStatus, JobStatus, Snapshot, SnapshotStatus, SnapshotType, Vm, VmStatus,
+    Disk, DiskStatus, Job, JobStatus, Snapshot, SnapshotStatus, SnapshotType, Vm, VmStatus,
 };
 use ovirt_suite::api::{Collection, Connection, Query, Resource};
 
@@ -37,13 +37,21 @@ pub(crate) fn taken(snapshots: &Collection<Snapshot>) -> Result<Vec<Snapshot>, F
     Ok(all)
 }
 
-/// Until the engine has ended all jobs that came of a request with this correlation identifier.
+/// Until the engine has done all jobs that came of a request with this correlation identifier; there is at least one.
 pub(crate) fn for_jobs(engine: &Connection, correlation_id: &str) -> TestResult {
     let query = Query::new().search(format!("correlation_id={correlation_id}"));
+    let mut jobs = Vec::new();
     assert_true_within(SHORT, || {
-        let jobs = engine.jobs().list(&query)?;
-        Ok(jobs.iter().all(|job| job.status.as_ref().is_some_and(JobStatus::has_ended)))
-    })
+        jobs = engine.jobs().list(&query)?;
+        let ended = |job: &Job| job.status.as_ref().is_some_and(JobStatus::has_ended);
+        Ok(!jobs.is_empty() && jobs.iter().all(ended))
+    })?;
+    for Job { description, status, .. } in jobs {
+        let events = || last_events(engine);
+        let (what, how) = (description.unwrap_or_default(), status);
+        ensure!(how == Some(JobStatus::Finished), "the job {what:?} is {how:?}{}", events());
+    }
+    Ok(())
 }
 
 /// What the engine says last, for a message.

@@ -3,12 +3,19 @@
 use super::super::error::ApiError;
 use super::super::query::Query;
 use super::super::service::{Collection, Resource};
-use super::super::types::{Action, Cluster, Disk, ExportedTemplate, Host, StorageDomain, Template};
+use super::super::types::{
+    Action, Cluster, Disk, ExportedTemplate, File, Host, StorageDomain, Template,
+};
 
 impl Resource<StorageDomain> {
     /// The disks in it.
     pub fn disks(&self) -> Collection<Disk> {
         self.below("disks")
+    }
+
+    /// Of an ISO domain: the images of CDs in it, as the engine knows them.
+    pub fn files(&self) -> Collection<File> {
+        self.below("files")
     }
 
     /// Of an export domain: the templates in it. [`Query::with`]`("unregistered", "true")`, of a data domain: those that the

@@ -46,7 +46,8 @@ pub use network::{
 };
 pub use snapshot::{Snapshot, SnapshotStatus, SnapshotType};
 pub use storage_domain::{
-    AttachedStorageDomain, StorageDomain, StorageDomainStatus, StorageDomainType, StorageFormat,
+    AttachedStorageDomain, File, StorageDomain, StorageDomainStatus, StorageDomainType,
+    StorageFormat,
 };
 pub use template::{ExportedTemplate, Template, TemplateStatus};
 pub use vm::{MemoryPolicy, Placement, Vm, VmStatus, VmType};

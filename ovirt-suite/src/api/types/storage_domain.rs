@@ -101,3 +101,11 @@ object! {
         data_center: Box<DataCenter>,
     }
 }
+
+object! {
+    /// A file in an ISO domain: the image of a CD or of a floppy disk.
+    File in "files", "file" {
+        /// The domain.
+        storage_domain: Box<StorageDomain>,
+    }
+}

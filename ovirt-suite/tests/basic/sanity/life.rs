@@ -7,6 +7,7 @@ use ovirt_suite::api::{Connection, Resource};
 use ovirt_suite::testlib::OvirtApi;
 
 use super::vm;
+use crate::machines::Machines;
 use crate::names::VM0;
 use crate::wait;
 
@@ -24,7 +25,7 @@ fn host_of(vm: &Resource<Vm>) -> Result<Id, Failure> {
 }
 
 /// Starts a VM on the host that is chosen for it.
-pub(crate) fn vm_run(engine: OvirtApi) -> TestResult {
+pub(crate) fn vm_run(engine: OvirtApi, machines: Machines) -> TestResult {
     let host = hosts_that_are_up(&engine)?.into_iter().next();
     let host = host.ok_or_else(|| Failure::new("no host is up"))?;
     let placement =
@@ -34,11 +35,11 @@ pub(crate) fn vm_run(engine: OvirtApi) -> TestResult {
     wait::for_vm(&vm, VmStatus::Up, LONG)?;
     let runs_on = host_of(&vm)?;
     ensure!(runs_on == *host.id()?, "it runs on another host than {:?}: {runs_on}", host.name);
-    Ok(())
+    machines.assert_runs_on(vm.get()?.id()?, &host)
 }
 
 /// Moves a VM to the other host.
-pub(crate) fn vm_migrate(engine: OvirtApi) -> TestResult {
+pub(crate) fn vm_migrate(engine: OvirtApi, machines: Machines) -> TestResult {
     let vm = vm(&engine, VM0)?;
     let before = host_of(&vm)?;
     let other =
@@ -51,5 +52,5 @@ pub(crate) fn vm_migrate(engine: OvirtApi) -> TestResult {
     })?;
     let after = host_of(&vm)?;
     ensure!(after != before, "it is still on the same host");
-    Ok(())
+    machines.assert_runs_on(vm.get()?.id()?, &other)
 }

@@ -4,12 +4,14 @@ use lago_test::limits::LONG;
 use lago_test::{Failure, TestResult, ensure};
 use ovirt_suite::api::Connection;
 use ovirt_suite::api::types::{
-    Cluster, Disk, DiskAttachment, DiskFormat, DiskInterface, MemoryPolicy, Model as _, Network,
-    Nic, NicInterface, OperatingSystem, StorageDomain, Template, Vm, VmStatus, VmType, VnicProfile,
+    Cluster, Disk, DiskAttachment, DiskFormat, DiskInterface, Id, MemoryPolicy, Model as _,
+    Network, Nic, NicInterface, OperatingSystem, StorageDomain, Template, Vm, VmStatus, VmType,
+    VnicProfile,
 };
 use ovirt_suite::testlib::OvirtApi;
 
 use super::vm;
+use crate::machines::Machines;
 use crate::names::{
     BLANK, CLUSTER, DATA_CENTER, MANAGEMENT_NETWORK, NFS, TEMPLATE, VM0, VM0_DISK, VM0_NIC, VM1,
 };
@@ -36,12 +38,18 @@ fn new_vm(name: &str, template: &str) -> Vm {
 }
 
 pub(crate) fn add_vm_blank(engine: OvirtApi) -> TestResult {
+    let blank = engine.templates().named(BLANK)?;
     let added = engine.vms().of(&engine.vms().add(&new_vm(VM0, BLANK))?)?;
     wait::for_vm(&added, VmStatus::Down, LONG)?;
     let now = added.get()?;
     ensure!(now.name() == Some(VM0) && now.memory == Some(MEMORY), "another VM was made: {now:?}");
+    ensure!(template_of(&now) == blank.id.as_ref(), "it was made from another template: {now:?}");
     ensure!(added.disk_attachments().all()?.is_empty(), "a blank VM has a disk");
     Ok(())
+}
+
+fn template_of(vm: &Vm) -> Option<&Id> {
+    vm.template.as_deref().and_then(|template| template.id.as_ref())
 }
 
 /// How a card gets onto the management network of the data center.
@@ -61,21 +69,24 @@ pub(crate) fn management_profile(engine: &Connection) -> Result<VnicProfile, Fai
 }
 
 pub(crate) fn add_nic(engine: OvirtApi) -> TestResult {
+    let profile = management_profile(&engine)?;
     let nic = Nic {
         interface: Some(NicInterface::Virtio),
-        vnic_profile: Some(management_profile(&engine)?),
+        vnic_profile: Some(profile.clone()),
         ..Nic::named(VM0_NIC)
     };
     let nics = vm(&engine, VM0)?.nics();
     nics.add(&nic)?;
     let now = nics.named(VM0_NIC)?;
     ensure!(now.interface == Some(NicInterface::Virtio), "another card was added: {now:?}");
+    let leads_to = now.vnic_profile.as_ref().and_then(|profile| profile.id.as_ref());
+    ensure!(leads_to == profile.id.as_ref(), "it is on another network: {leads_to:?}");
     let address = now.mac.and_then(|mac| mac.address).unwrap_or_default();
     ensure!(address.split(':').count() == 6, "the card has no address: {address:?}");
     Ok(())
 }
 
-pub(crate) fn add_disk(engine: OvirtApi) -> TestResult {
+pub(crate) fn add_disk(engine: OvirtApi, machines: Machines) -> TestResult {
     let disk = Disk {
         format: Some(DiskFormat::Cow),
         sparse: Some(true),
@@ -103,25 +114,41 @@ pub(crate) fn add_disk(engine: OvirtApi) -> TestResult {
         now.bootable == Some(true) && now.active == Some(true),
         "it was attached otherwise: {now:?}"
     );
+    let volumes = machines.volumes(added.id()?)?;
+    ensure!(volumes.is_none_or(|count| count == 1), "it has {volumes:?} volumes on the server");
     Ok(())
 }
 
-pub(crate) fn add_vm_template(engine: OvirtApi) -> TestResult {
+pub(crate) fn add_vm_template(engine: OvirtApi, machines: Machines) -> TestResult {
     let template = engine.templates().named(TEMPLATE)?;
     let added = engine.vms().of(&engine.vms().add(&new_vm(VM1, TEMPLATE))?)?;
     wait::for_vm(&added, VmStatus::Down, LONG)?;
     let now = added.get()?;
-    let of = now.template.as_deref().and_then(|template| template.id.as_ref());
-    ensure!(of == template.id.as_ref(), "it was made from another template: {of:?}");
+    ensure!(template_of(&now) == template.id.as_ref(), "it has another template: {now:?}");
+    let of_template = engine.templates().of(&template)?.disk_attachments().all()?;
     let attachments = added.disk_attachments().all()?;
-    let expected = engine.templates().of(&template)?.disk_attachments().all()?.len();
-    ensure!(
-        attachments.len() == expected,
-        "it has {} disks, its template {expected}",
-        attachments.len()
-    );
-    for attachment in attachments {
-        wait::for_disk(&engine.disks().id(attachment.id()?))?;
+    let is_shared = |disk: &DiskAttachment| of_template.iter().any(|other| other.id == disk.id);
+    ensure!(!attachments.iter().any(is_shared), "it has disks of its template: {attachments:?}");
+    for attachment in &attachments {
+        let id = attachment.id()?;
+        wait::for_disk(&engine.disks().id(id))?;
+        ensure!(machines.volumes(id)? != Some(0), "its disk {id} is not on the server");
     }
+    let (sizes, expected) = (sizes(&engine, &attachments)?, sizes(&engine, &of_template)?);
+    ensure!(
+        sizes == expected,
+        "its disks have {sizes:?} bytes, those of its template {expected:?}"
+    );
     Ok(())
+}
+
+/// How large disks are, the smallest first.
+fn sizes(engine: &Connection, disks: &[DiskAttachment]) -> Result<Vec<u64>, Failure> {
+    let size = |disk: &DiskAttachment| -> Result<u64, Failure> {
+        let disk = engine.disks().id(disk.id()?).get()?;
+        disk.provisioned_size.ok_or_else(|| Failure::new(format!("a disk has no size: {disk:?}")))
+    };
+    let mut sizes = disks.iter().map(size).collect::<Result<Vec<_>, _>>()?;
+    sizes.sort_unstable();
+    Ok(sizes)
 }
