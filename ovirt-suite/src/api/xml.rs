@@ -2,6 +2,7 @@
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
+use reqwest::StatusCode;
 
 use super::error::ApiError;
 use super::transport::Answer;
@@ -59,6 +60,9 @@ impl Text {
 
 /// An answer that is XML and no fault.
 fn success(answer: Answer) -> Result<Text, ApiError> {
+    if answer.status == StatusCode::NOT_FOUND && answer.body.is_empty() {
+        return Err(missing(answer));
+    }
     if !answer.content_type.contains("xml") || answer.content_type.contains("xhtml") {
         return Err(not_the_api(answer));
     }
@@ -87,7 +91,13 @@ fn success(answer: Answer) -> Result<Text, ApiError> {
     }
 }
 
-fn of_fault(request: String, status: reqwest::StatusCode, fault: Fault) -> ApiError {
+/// The engine says nothing more about an object that it does not have.
+fn missing(answer: Answer) -> ApiError {
+    let Answer { request, status, .. } = answer;
+    ApiError::Fault { request, status, reason: "Not Found".to_owned(), detail: String::new() }
+}
+
+fn of_fault(request: String, status: StatusCode, fault: Fault) -> ApiError {
     let reason = fault.reason.unwrap_or_else(|| "a fault without a reason".to_owned());
     ApiError::Fault { request, status, reason, detail: fault.detail.unwrap_or_default() }
 }

@@ -1,5 +1,3 @@
-use reqwest::StatusCode;
-
 use super::*;
 use crate::api::types::{
     Cluster, Disk, DiskAttachment, DiskFormat, Host, HostStatus, List, Nic, Secret, StorageDomain,
@@ -155,4 +153,12 @@ fn no_title_is_longer_than_what_is_quoted() {
     let error = read::<Vm>(answer(200, "text/html", &page), "vm").unwrap_err();
     let ApiError::NotTheApi { excerpt, .. } = error else { panic!("{error}") };
     assert_eq!(excerpt.chars().count(), EXCERPT + "...".len());
+}
+
+#[test]
+fn an_object_that_is_not_there_is_answered_without_a_word() {
+    let missing = read::<Vm>(answer(404, "application/xml;charset=UTF-8", ""), "vm");
+    assert!(missing.unwrap_err().is_not_found());
+    let page = read::<Vm>(answer(404, "text/html", "<html><title>Not Found</title></html>"), "vm");
+    assert!(!page.unwrap_err().is_not_found(), "a proxy knows nothing of objects");
 }
