@@ -10,7 +10,7 @@ use ovirt_suite::testlib::{WhichEngine, in_parallel};
 use crate::simulator;
 
 /// From the package, where cargo starts its tests.
-const ANSWERS: &str = "tests/basic/engine-answer-file.conf";
+pub(crate) const ANSWERS: &str = "tests/basic/engine-answer-file.conf";
 
 /// The storage becomes storage, and the engine's machine gets what the engine is set up from.
 pub(crate) fn deploy(prefix: OvirtPrefix) -> TestResult {

@@ -28,6 +28,12 @@ use lago_test::{IntoScenario as _, Stage, Suite, continue_on_failure, minutes, s
 use ovirt_suite::limits;
 use ovirt_suite::testlib::{WhichEngine, hosts};
 
+/// What a host's kernel says of a LUN that it does not reach any more.
+const LOST_LUN: &str = r"I/O error, dev sd[a-z]+,";
+
+/// Why a scenario does not run unless that is asked for.
+const MISSED_SLOWLY: &str = "hosts need a minute to be sure that storage is gone";
+
 /// Why scenarios that compare do not run unless that is asked for.
 const COMPARES: &str = "to compare with `snapshot_at_rest`";
 
@@ -106,9 +112,13 @@ fn suite(engine: &WhichEngine) -> ExitCode {
     }
     suite
         .stage(Stage::new("faults").from("bootstrap").scenarios(scenarios![
-            continue_on_failure(faults::engine_goes_away),
-            continue_on_failure(faults::host_with_a_wrong_password),
-            continue_on_failure(faults::host_stops),
+            continue_on_failure(faults::engine::engine_hangs),
+            continue_on_failure(faults::engine::engine_goes_away),
+            continue_on_failure(faults::hosts::host_with_a_wrong_password),
+            continue_on_failure(faults::hosts::host_that_does_not_come_up),
+            continue_on_failure(
+                faults::storage::storage_unplugged.allow_console(LOST_LUN).ignored(MISSED_SLOWLY)
+            ),
         ]))
         .stage(Stage::new("rest").from("bootstrap").scenarios(scenarios![
             continue_on_failure(rest::snapshot_with_memory.ignored(COMPARES)),

@@ -1,10 +1,7 @@
 #!/bin/sh
-# Makes this machine an iSCSI server: a target with a LUN for each disk behind the first, open to every initiator, and a
-# second target that wants a name and a password.
+# Makes this machine an iSCSI server: a target with a LUN for each disk behind the first, open to every initiator.
 set -eu
 target=iqn.2014-07.org.ovirt:storage
-chap=iqn.2014-07.org.ovirt:chap
-everybody="demo_mode_write_protect=0 generate_node_acls=1 cache_dynamic_acls=1"
 targetcli clearconfig confirm=True >/dev/null
 {
     number=0
@@ -17,12 +14,7 @@ targetcli clearconfig confirm=True >/dev/null
         number=$((number - 1))
         echo "/iscsi/$target/tpg1/luns create /backstores/block/lun$number lun$number"
     done
-    echo "/iscsi/$target/tpg1 set attribute authentication=0 $everybody"
-    echo "/backstores/ramdisk create secret 16M"
-    echo "/iscsi create $chap"
-    echo "/iscsi/$chap/tpg1/luns create /backstores/ramdisk/secret"
-    echo "/iscsi/$chap/tpg1 set attribute authentication=1 $everybody"
-    echo "/iscsi/$chap/tpg1 set auth userid=ovirt password=chap-password"
+    echo "/iscsi/$target/tpg1 set attribute authentication=0 demo_mode_write_protect=0 generate_node_acls=1 cache_dynamic_acls=1"
     echo "saveconfig"
 } >/root/target.commands
 targetcli </root/target.commands
@@ -31,4 +23,3 @@ systemctl --quiet enable rtslib-fb-targetctl 2>/dev/null || systemctl --quiet en
 # targetcli goes on after a command that failed.
 targetcli "/iscsi/$target/tpg1" ls
 targetcli "/iscsi/$target/tpg1/luns" ls | grep -q lun0
-targetcli "/iscsi/$chap/tpg1" get auth password | grep -q chap-password
