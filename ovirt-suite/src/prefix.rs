@@ -14,7 +14,7 @@ use crate::limits;
 use crate::maintenance::{self, AtRest};
 use crate::paths::OvirtPaths;
 use crate::utils::Interrupt;
-use crate::virt::{EngineVm, HostVm, OvirtVirtEnv};
+use crate::virt::{EngineApi, EngineVm, HostVm, OvirtVirtEnv};
 
 /// A prefix, and its VMs by what they are in an oVirt environment.
 ///
@@ -167,15 +167,14 @@ impl OvirtPrefix {
         AtRest::forget(&self.paths.at_rest())
     }
 
-    /// Brings storage and hosts to rest. What was up is written down first, so that it is known however this ends.
-    fn deactivate(&self) -> Result<AtRest> {
+    /// Writes down what is up, so that it is known however this ends, before any of it comes to rest.
+    fn note_what_is_up(&self) -> Result<(EngineApi, AtRest)> {
         let engine = self.virt_env.engine_vm()?;
         let api = engine.get_api_unless(limits::ENGINE, &self.interrupt)?;
         let before = AtRest::read(&self.paths.at_rest())?;
         let at_rest = AtRest::what_is_up(&api)?.and(before);
         at_rest.write(&self.paths.at_rest())?;
-        maintenance::deactivate(&api, &self.interrupt)?;
-        Ok(at_rest)
+        Ok((api, at_rest))
     }
 
     fn rest_before_stop(&self) -> Result<()> {
@@ -184,16 +183,20 @@ impl OvirtPrefix {
             tracing::warn!("the engine does not run, so hosts and storage are stopped as they are");
             return Ok(());
         }
-        self.deactivate().map(drop)
+        let (api, _) = self.note_what_is_up()?;
+        maintenance::deactivate(&api, &self.interrupt)
     }
 
     /// Brings everything to rest, and notes how it is brought up again, which nothing interrupts.
     fn rest<'a>(&'a self, rollback: &mut RollbackContext<'a>) -> Result<AtRest> {
         let engine = self.virt_env.engine_vm()?;
+        // An engine that is not reached has brought nothing to rest, and is not waited for a second time.
+        let (api, at_rest) = self.note_what_is_up()?;
         rollback.defer("activate hosts and storage", || {
             self.activate_by_api(AtRest::read(&self.paths.at_rest())?.as_ref(), &Interrupt::new())
         });
-        let at_rest = self.deactivate()?;
+        maintenance::deactivate(&api, &self.interrupt)?;
+        drop(api);
         let service = engine.service(ENGINE_SERVICE)?;
         engine.forget_api();
         rollback.defer("start the engine", {
