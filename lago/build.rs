@@ -7,18 +7,9 @@ use std::hash::{Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The init file and its plan, the guests' identity, their disks and devices, and their networks.
-const SOURCES: [&str; 9] = [
-    "src/spec",
-    "src/sysprep",
-    "src/prefix/disks.rs",
-    "src/prefix/identity.rs",
-    "src/prefix/networks.rs",
-    "src/virt/domain_xml.rs",
-    "src/virt/network_xml.rs",
-    "src/virt/names.rs",
-    "src/deploy.rs",
-];
+/// The init file and its plan, the guests' identity, their disks and devices, and their networks. Not all of these files
+/// decide on something; an environment that boots once more costs less than one that is not what it seems.
+const SOURCES: [&str; 5] = ["src/spec", "src/sysprep", "src/prefix", "src/virt", "src/deploy.rs"];
 
 fn main() -> io::Result<()> {
     let mut hasher = DefaultHasher::new();

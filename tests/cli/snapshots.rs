@@ -71,13 +71,9 @@ fn mistakes(session: &Session) {
         session.ok(&["-f", "flat", "list", "--details"]),
         "Prefixes/current: default\nPrefixes/all: default\n"
     );
-    for args in [
-        &["revert"][..],
-        &["fork"],
-        &["snapshot", "--live"],
-        &["snapshot", "x", "--list"],
-        &["snapshot", "x", "--delete", "y"],
-    ] {
+    for args in
+        [&["revert"][..], &["fork"], &["snapshot", "--live"], &["snapshot", "x", "--delete", "y"]]
+    {
         assert!(session.failed(2, args).contains("usage:"), "{args:?}");
     }
 }

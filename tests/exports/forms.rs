@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use lago::InitFile;
 use lago::export::ExportOptions;
@@ -169,7 +170,12 @@ fn replaced_by_the_next(place: &Place, prefix: &Environment, options: &[&str]) {
     found.sort_by_key(|name| name != "env");
     assert_eq!(found, names);
     let held = opened.paths().images().join("vm0_root.base");
-    assert_eq!(fs::read(held).unwrap(), before);
+    assert_eq!(fs::read(&held).unwrap(), before);
+    // By its name alone, so that a copy of both, as the cache has one, does not stand on this prefix.
+    let overlay = held.with_extension("qcow2");
+    let info = Command::new("qemu-img").args(["info", "-U", "--output=json"]).arg(overlay).output();
+    let info = String::from_utf8(info.unwrap().stdout).unwrap();
+    assert!(info.contains("\"backing-filename\": \"vm0_root.base\""), "{info}");
 }
 
 /// A directory where a file was.

@@ -123,7 +123,7 @@ fn a_net_joins_a_bridge_of_the_machine() {
     let short = shared.status("prefix", "UUID")[..8].to_owned();
     let description = |net| shared.virsh(&["net-dumpxml", &format!("{short}-{net}")]).concat();
     let lan = description("lan");
-    assert!(lan.contains("<nat ipv6='yes'>") && lan.contains("host-record=vm0,"), "{lan}");
+    assert!(lan.contains("<nat ipv6='yes'>") && lan.contains("<hostname>vm0.</hostname>"), "{lan}");
     assert!(!description("alone").contains("<forward"));
     let plugged_in =
         || shared.inside(&["ip", "-o", "link", "show", "master", "br0"]).lines().count();

@@ -144,7 +144,8 @@ fn another_image_makes_an_environment_of_its_own(fixture: &Fixture) {
     let arguments = ["--exact", "failover::takes_over", &store];
     let ran =
         fixture.expect(&arguments, 0, &["deploy::install passed", "failover::takes_over passed"]);
-    let expected = "a template, the acceleration or a program has changed since states were saved";
+    let expected =
+        "a template, a file, the acceleration or a program has changed since states were saved";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
 }
 

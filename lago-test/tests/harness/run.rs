@@ -29,7 +29,9 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new(name: &str) -> Self {
-        let program = Command::new(std::env::current_exe().unwrap());
+        // Who started the tests in the background of a script has made them ignore SIGINT, and the suite would with them.
+        let mut program = Command::new("env");
+        program.arg("--default-signal=HUP,INT,TERM").arg(std::env::current_exe().unwrap());
         Self::of(name, tempfile::tempdir().unwrap(), program)
     }
 

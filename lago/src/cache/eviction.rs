@@ -183,13 +183,17 @@ fn in_order_of_eviction(mut entries: Vec<EntryInfo>) -> Vec<EntryInfo> {
     entries
 }
 
-/// The bytes that a directory takes on disk with all that is in it.
+/// The bytes that a directory takes on disk with all that is in it. Images of the user's own, to which it has links, go on
+/// being there without it.
 fn allocated(path: &Path) -> io::Result<u64> {
     let found = match fs::symlink_metadata(path) {
         // Somebody removes it just now.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         found => found?,
     };
+    if found.is_file() && found.nlink() > 1 && path.extension().is_some_and(|kind| kind == "base") {
+        return Ok(0);
+    }
     let mut total = found.blocks() * BLOCK;
     if found.is_dir() {
         let entries = match fs::read_dir(path) {

@@ -127,7 +127,7 @@ fn make_disk(
             } else {
                 let built = target.built(&image, id, options, paths)?;
                 is_built |= built.is_some();
-                let backing = built.map_or_else(|| target.backing(&target.held(image)), Ok)?;
+                let backing = built.map_or_else(|| target.backing(&target.held(image)?), Ok)?;
                 target.overlay(&backing, *size)?
             }
         }
@@ -198,17 +198,24 @@ struct Target<'a> {
 
 impl Target<'_> {
     /// The same image under a name in the prefix, where one file can have two: it stays as it is when an export replaces the
-    /// file.
-    fn held(&self, image: PathBuf) -> PathBuf {
+    /// file. One that says itself where the rest of it is would look for that elsewhere.
+    fn held(&self, image: PathBuf) -> Result<PathBuf> {
         let held = self.path.with_extension("base");
-        let link = || fs::hard_link(image.canonicalize()?, &held);
-        if image == held || link().is_ok() { held } else { image }
+        if image == held {
+            return Ok(held);
+        }
+        let format = ImageFormat::of_file(&image).map_err(|source| self.error(source))?;
+        let link = Link::of(&image, format.as_str()).map_err(|source| self.error(source))?;
+        let is_whole = link.backing_filename.is_none() && link.data_file().is_none();
+        let link_it = || fs::hard_link(image.canonicalize()?, &held);
+        Ok(if is_whole && link_it().is_ok() { held } else { image })
     }
 
     fn overlay(&self, backing: &Backing, size: Option<u64>) -> Result<PathBuf> {
-        let content =
-            Content::Overlay { path: &backing.path, format: backing.format.as_str(), size };
-        self.create("qcow2", &content)
+        // What lies beside it is named without a directory: a copy of both, as the cache has one, stands by itself.
+        let beside = backing.path.strip_prefix(self.path.parent().unwrap_or(&self.path));
+        let path = beside.unwrap_or(&backing.path);
+        self.create("qcow2", &Content::Overlay { path, format: backing.format.as_str(), size })
     }
 
     fn empty(&self, size: u64) -> Result<PathBuf> {

@@ -1,5 +1,6 @@
 //! Test programs in lanes, which run side by side; the programs of one lane run one after the other.
 
+use std::env;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,6 +16,9 @@ use crate::command;
 
 /// A directory for temporary files is named like this, which none of the tests takes for something that was left behind.
 const SCRATCH: &str = "xtask-";
+
+/// Where libguestfs keeps what it has made of the packages that are installed.
+const APPLIANCE_CACHE: &str = "LIBGUESTFS_CACHEDIR";
 
 /// How a program ended.
 struct Ended {
@@ -63,6 +67,10 @@ fn to_the_end(command: &mut Command) -> Result<Ended> {
     // Some tests run parts of themselves as another user.
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o1777))?;
     let output = tempfile::tempfile()?;
+    // libguestfs keeps its machine's system in the one for all: making it takes longer than most tests.
+    if env::var_os(APPLIANCE_CACHE).is_none() {
+        command.env(APPLIANCE_CACHE, env::var_os("TMPDIR").unwrap_or_else(|| "/var/tmp".into()));
+    }
     command.env("TMPDIR", scratch.path()).stdin(Stdio::null());
     command.stdout(output.try_clone()?).stderr(output.try_clone()?);
     let started = Instant::now();
