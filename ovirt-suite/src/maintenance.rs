@@ -117,6 +117,7 @@ impl Domain {
     }
 
     fn deactivate(self, interrupt: &Interrupt) -> Result<()> {
+        interrupt.check()?;
         let maintenance = StorageDomainStatus::Maintenance;
         // It may be on its way already, since an earlier call was killed.
         if !self.rests() {

@@ -120,14 +120,13 @@ impl Connection {
 
     /// What the engine says of itself.
     pub fn api(&self) -> Result<Api, ApiError> {
-        xml::read(self.send(Method::GET, &[], &Query::new(), None)?, Api::TAG)
+        xml::read_api(self.send(Method::GET, &[], &Query::new(), None)?)
     }
 
     /// As [`api`](Self::api), with less time than [`Limits::request`].
     pub fn api_within(&self, limit: Duration) -> Result<Api, ApiError> {
         let deadline = self.inner.transport.deadline_within(limit);
-        let answer = self.send_within(Method::GET, &[], &Query::new(), None, &deadline)?;
-        xml::read(answer, Api::TAG)
+        xml::read_api(self.send_within(Method::GET, &[], &Query::new(), None, &deadline)?)
     }
 
     /// Ends the session at the engine. Nothing happens when nobody is signed in; a later call signs in again.

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 
 use super::error::ApiError;
 use super::transport::Answer;
-use super::types::{Action, Fault, Model};
+use super::types::{Action, Api, Fault, Model};
 
 /// How much of an answer is quoted.
 const EXCERPT: usize = 200;
@@ -29,6 +29,15 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(
         return Err(text.malformed(reason));
     }
     quick_xml::de::from_str(&text.body).map_err(|error| text.malformed(error.to_string()))
+}
+
+/// Reads what the engine says of itself. Where the API is, this is never missing: an engine that is being deployed has no API
+/// yet.
+pub(super) fn read_api(answer: Answer) -> Result<Api, ApiError> {
+    if says_missing(&answer) {
+        return Err(not_the_api(answer));
+    }
+    read(answer, Api::TAG)
 }
 
 /// Reads the answer to an action or a removal, which may have no body.
@@ -60,7 +69,7 @@ impl Text {
 
 /// An answer that is XML and no fault.
 fn success(answer: Answer) -> Result<Text, ApiError> {
-    if answer.status == StatusCode::NOT_FOUND && answer.body.is_empty() {
+    if says_missing(&answer) {
         return Err(missing(answer));
     }
     if !answer.content_type.contains("xml") || answer.content_type.contains("xhtml") {
@@ -89,6 +98,11 @@ fn success(answer: Answer) -> Result<Text, ApiError> {
         None if status.is_success() => Ok(text),
         None => Err(text.malformed(format!("its status is {status}, and it has no fault"))),
     }
+}
+
+/// Whether there is nothing at an address, in the engine's way of saying so.
+fn says_missing(answer: &Answer) -> bool {
+    answer.status == StatusCode::NOT_FOUND && answer.body.is_empty()
 }
 
 /// The engine says nothing more about an object that it does not have.

@@ -8,12 +8,11 @@ use std::path::Path;
 use lago::utils::{FileError, create_dir, read_json, write_json};
 use serde::{Deserialize, Serialize};
 
-use super::storage_domains;
+use super::{host_rests, storage_domains};
 use crate::api::Connection;
-use crate::api::types::{HostStatus, StorageDomainStatus};
 use crate::error::{Error, Result};
 
-/// The hosts and storage domains that were up, by their identifiers.
+/// The hosts and storage domains that did not rest, by their identifiers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtRest {
     hosts: BTreeSet<String>,
@@ -21,16 +20,17 @@ pub struct AtRest {
 }
 
 impl AtRest {
-    /// What is up now: hosts that run VMs, and storage that is used.
+    /// What does not rest now, also what is only on its way up, or is meant to be up and is not:
+    /// [`deactivate`](super::deactivate) brings all of that to rest.
     pub fn what_is_up(engine: &Connection) -> Result<Self> {
         let mut up = Self::default();
         for host in engine.hosts().all()? {
-            if host.status == Some(HostStatus::Up) {
+            if !host_rests(&host) {
                 up.hosts.insert(host.id()?.to_string());
             }
         }
         for domain in storage_domains(engine)?.into_iter().flatten() {
-            if domain.now.status == Some(StorageDomainStatus::Active) {
+            if !domain.rests() {
                 up.storage_domains.insert(domain.now.id()?.to_string());
             }
         }

@@ -105,6 +105,16 @@ fn what_was_at_rest_before_stays_so() {
 }
 
 #[test]
+fn what_was_on_its_way_up_before_comes_up_again() {
+    let (server, engine) = engine([Reply::Close]);
+    environment(&server, ["inactive"; 2], ["connecting"; 2]);
+    let at_rest = AtRest::what_is_up(&engine).unwrap();
+    environment(&server, ["maintenance", "active"], ["maintenance", "up"]);
+    activate(&engine, &at_rest).unwrap();
+    assert_eq!(actions(&server), ["activate h", "activate master", "activate other"]);
+}
+
+#[test]
 fn storage_that_is_on_its_way_to_maintenance_is_not_sent_again() {
     let (server, engine) = engine([Reply::Close]);
     environment(&server, ["preparing_for_maintenance", "maintenance"], ["maintenance"; 2]);
@@ -146,4 +156,5 @@ fn a_wait_is_interrupted() {
     let error = maintenance::deactivate(&engine, &interrupt).unwrap_err();
     assert!(matches!(error, Error::Several(_) | Error::Interrupted), "{error}");
     assert!(error.to_string().contains("interrupted"), "{error}");
+    assert_eq!(actions(&server), Vec::<String>::new());
 }

@@ -124,7 +124,7 @@ fn nobody_signs_out_who_has_not_signed_in_or_has_signed_out_already() {
 
 #[test]
 fn an_engine_that_is_silent_does_not_keep_anybody_who_lets_go_of_it() {
-    let limits = Limits { sign_out: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { sign_out: Duration::from_secs(5), ..Limits::default() };
     let (server, engine) = engine_with([Reply::xml("<vms/>")], limits);
     server.reply(LOGOUT, [Reply::Silence]);
     engine.vms().all().unwrap();

@@ -162,3 +162,10 @@ fn an_object_that_is_not_there_is_answered_without_a_word() {
     let page = read::<Vm>(answer(404, "text/html", "<html><title>Not Found</title></html>"), "vm");
     assert!(!page.unwrap_err().is_not_found(), "a proxy knows nothing of objects");
 }
+
+#[test]
+fn an_api_that_is_not_there_is_no_missing_object() {
+    let error = read_api(answer(404, "application/xml;charset=UTF-8", "")).unwrap_err();
+    assert!(matches!(error, ApiError::NotTheApi { .. }), "{error}");
+    assert!(error.is_worth_waiting_for() && !error.is_not_found());
+}
