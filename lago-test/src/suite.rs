@@ -110,7 +110,7 @@ impl Suite {
     /// # ;
     /// ```
     ///
-    /// When it cannot be started, nothing runs.
+    /// When it cannot be started, nothing runs. Neither starting nor dropping it has a limit, so it has to keep one of its own.
     pub fn beside<T: Send + 'static>(
         mut self,
         start: impl Fn(&Prefix) -> Result<T, Failure> + Send + Sync + 'static,

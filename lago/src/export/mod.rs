@@ -28,9 +28,10 @@
 //! They are for their owner only: disks have keys and passwords on them. A directory that is made for them lets others pass, as
 //! QEMU has to where it is another user, and shows them nothing. All of them appear when they are complete, and take
 //! the places of those of an earlier export; of the directory nothing else is touched. The init file goes first and comes
-//! last, so that one that is there never names files of two exports. Environments that were made of the earlier export keep
-//! its disks, where they are on the same file system. What a killed process has left is in a directory `.lago-export-*`,
-//! which the next export into the same place removes.
+//! last, so that one that is there never names files of two exports. Environments that were made of a standalone
+//! earlier export keep its disks, where they are on the same file system; not its CDs, and not what `build` steps have made
+//! of a disk of it. What a killed process has left is in a directory `.lago-export-*`, which the next export into the same
+//! place removes. A process that is killed in the moment of replacing has put the earlier files into `.replaced` in there.
 //!
 //! Left out are the memory of the VMs, snapshots, machines that lago only reaches over ssh, and what has `skip-export`.
 
